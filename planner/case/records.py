@@ -23,9 +23,7 @@ def _split(value: Any) -> Any:
     return value
 
 
-Name = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ +/-]*$", max_length=80)
-]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ +/-]*$", max_length=80)]
 """A label: letters, digits, space and . _ + / -, at most 80 characters."""
 Key = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9._ +/-]*)$")]
 """A label, or `*` for every label."""
@@ -127,6 +125,8 @@ class Architecture(Record):
     """Layers whose attention spans the whole context."""
     window_tokens: Annotated[int, Field(ge=0)] = 0
     """Attention window of the other layers, tokens; 0 = constant state."""
+    sparse_tokens: Annotated[int, Field(ge=0)] = 0
+    """Sparse attention: cached tokens that one query reads at most; 0 = all of them."""
 
 
 class Geography(Record):

@@ -1,0 +1,44 @@
+"""The equations of the planning model, one module a family, in the order they are added.
+
+An equation is a function (model, instance) -> None that adds its variables and constraints to
+the Pyomo model; its docstring is the formula, the index sets and the units. To add one, write
+the function, append it to EQUATIONS, and give it a golden matrix and lines in the audit
+(CONTRIBUTING.md walks through it); or pass it to `planner.solve(..., equations=[...])`.
+"""
+
+from collections.abc import Callable
+
+from planner.equations import capacity, contracts, cost, demand, procurement, training
+from planner.equations.sets import Model, add_sets
+from planner.instance import Instance
+
+Equation = Callable[[Model, Instance], None]
+
+EQUATIONS: tuple[Equation, ...] = (
+    add_sets,
+    procurement.lots,
+    procurement.pay_as_you_go,
+    contracts.leaving,
+    procurement.contracted,
+    procurement.supply,
+    procurement.install,
+    demand.serving,
+    demand.demand_peak,
+    demand.demand_volume,
+    training.placement,
+    training.flexible,
+    training.paused_work,
+    training.standing,
+    capacity.capacity,
+    capacity.firm_capacity,
+    cost.existing_contracts,
+    cost.exit_fees,
+    cost.new_contracts,
+    cost.pay_as_you_go,
+    cost.liability_past_horizon,
+    cost.salvage_past_horizon,
+    cost.unserved_demand,
+    cost.missed_training,
+)
+
+__all__ = ["EQUATIONS", "Equation", "Model"]

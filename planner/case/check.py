@@ -1,0 +1,400 @@
+"""Rules between rows and tables. Every fault is collected; none stops the others.
+
+Each `_check_*` function holds the rules of one table; a rule within one field is in its record.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from planner.case.calendar import MONTHS, Calendar
+from planner.case.case import Case
+from planner.case.commercial import Offer
+from planner.case.records import Record
+from planner.case.tables import SETTINGS_FILE, TABLE
+from planner.errors import Fault
+
+PAY_AS_YOU_GO = ("on_demand", "spot")
+
+
+@dataclass
+class _Checker:
+    """The case, the line of each of its rows, and the faults so far."""
+
+    case: Case
+    lines: Mapping[str, Sequence[int]]
+    faults: list[Fault] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.calendar: Calendar = self.case.calendar
+        self.periods = set(self.calendar.labels)
+        self.names = {
+            "chip": {c.chip for c in self.case.chips},
+            "geography": {g.geography for g in self.case.geographies},
+            "cloud": {r.cloud for r in self.case.regions},
+            "region": {r.region for r in self.case.regions},
+            "model": {m.model for m in self.case.models},
+            "class": {c.service_class for c in self.case.classes},
+            "architecture": {a.architecture for a in self.case.architectures},
+            "workload": {w.workload for w in self.case.serving},
+        }
+        self.pools = {(p.cloud, p.region, p.chip) for p in self.case.pools}
+
+    def add(self, table: str, row: int | None, column: str | None, rule: str) -> None:
+        """Note a fault of row number `row` (position) of a table."""
+        line = None if row is None else self.lines[table][row]
+        self.faults.append(Fault(TABLE[table].file, rule, line, column))
+
+    def refer(self, table: str, row: int, column: str, value: str, kind: str | None = None) -> bool:
+        """Note a fault when `value` names nothing; `*` and listed names pass."""
+        kind = kind or column
+        if value == "*" or value in self.names[kind]:
+            return True
+        self.add(table, row, column, f"there is no {kind} '{value}'")
+        return False
+
+    def refer_pool(self, table: str, row: int, record: Record) -> None:
+        """Note a fault when cloud, region and chip are not a pool."""
+        key = tuple(getattr(record, name) for name in ("cloud", "region", "chip"))
+        if key not in self.pools:
+            self.add(table, row, "cloud/region/chip", f"there is no pool {' / '.join(key)}")
+
+    def refer_period(self, table: str, row: int, column: str, value: str | None) -> None:
+        """Note a fault when a period lies outside the horizon."""
+        if value not in (None, "*") and value not in self.periods:
+            span = f"{self.calendar.labels[0]} to {self.calendar.labels[-1]}"
+            self.add(table, row, column, f"'{value}' is outside the horizon ({span})")
+
+    def ties(
+        self, table: str, keys: Sequence[str], targets: Iterable[tuple[str, ...]], same: str = ""
+    ) -> set[tuple[str, ...]]:
+        """Note equally specific rows for a target; return the targets that some row fits.
+
+        `same` names a column whose values are looked at apart (offers: by offer name).
+        """
+        groups: dict[str, list[int]] = defaultdict(list)
+        rows = self.case.rows(table)
+        for position, row in enumerate(rows):
+            groups[getattr(row, same) if same else ""].append(position)
+        covered: set[tuple[str, ...]] = set()
+        told: set[tuple[int, int]] = set()
+        for target in targets:
+            for positions in groups.values():
+                best: list[int] = []
+                best_named = -1
+                for position in positions:
+                    values = [getattr(rows[position], key) for key in keys]
+                    if not all(v in ("*", t) for v, t in zip(values, target, strict=True)):
+                        continue
+                    named = sum(v != "*" for v in values)
+                    if named > best_named:
+                        best, best_named = [position], named
+                    elif named == best_named:
+                        best.append(position)
+                if best:
+                    covered.add(target)
+                if len(best) > 1 and (best[0], best[1]) not in told:
+                    told.add((best[0], best[1]))
+                    other = self.lines[table][best[0]]
+                    rule = f"is as specific as line {other} for {' / '.join(target)}"
+                    self.add(table, best[1], "/".join(keys), rule)
+        return covered
+
+
+def check(case: Case, lines: Mapping[str, Sequence[int]]) -> list[Fault]:
+    """Every fault between rows and tables of a case; `lines` holds the line of each row."""
+    checker = _Checker(case, lines)
+    for rule in (
+        _check_settings,
+        _check_hardware,
+        _check_network,
+        _check_offers,
+        _check_contracts,
+        _check_serving,
+        _check_demand,
+        _check_profile,
+        _check_training,
+        _check_rates,
+    ):
+        rule(checker)
+    return checker.faults
+
+
+def _check_settings(c: _Checker) -> None:
+    settings = c.case.settings
+
+    def fault(key: str, rule: str) -> None:
+        c.faults.append(Fault(SETTINGS_FILE, rule, None, key))
+
+    if settings.start.day != 1 or (settings.start.month - 1) % MONTHS[settings.period]:
+        fault("start", f"{settings.start} is not the first day of a {settings.period}")
+    if not c.calendar.starts[0] <= settings.as_of < c.calendar.starts[-1]:
+        fault("as_of", f"{settings.as_of} is outside the horizon")
+    if settings.reference_chip not in c.names["chip"]:
+        fault("reference_chip", f"there is no chip '{settings.reference_chip}'")
+    times: dict[int, int] = defaultdict(int)
+    for slice_ in settings.slices:
+        for hour in slice_.hours_of_week():
+            times[hour] += 1
+        if slice_.from_hour_utc >= slice_.to_hour_utc:
+            fault("slices", f"slice '{slice_.name}' ends before it starts")
+    if len({s.name for s in settings.slices}) < len(settings.slices):
+        fault("slices", "two slices have one name")
+    missing = sum(times[hour] == 0 for hour in range(168))
+    twice = sum(times[hour] > 1 for hour in range(168))
+    if missing or twice:
+        rule = f"{missing} hours of the week are in no slice, {twice} in more than one"
+        fault("slices", rule)
+
+
+def _check_hardware(c: _Checker) -> None:
+    for i, chip in enumerate(c.case.chips):
+        if chip.training_capable and chip.mfu is None:
+            c.add("chips", i, "mfu", "a training capable chip needs it")
+        if chip.announced > c.case.settings.as_of:
+            c.add("chips", i, "announced", f"{chip.announced} is after as_of")
+        if chip.ready_for_service and chip.ready_for_service < chip.announced:
+            rule = f"{chip.ready_for_service} is before the announcement"
+            c.add("chips", i, "ready_for_service", rule)
+    for i, arch in enumerate(c.case.architectures):
+        if arch.active_params_b > arch.total_params_b:
+            c.add("architectures", i, "active_params_b", "is above total_params_b")
+        if arch.full_attention_layers > arch.layers:
+            c.add("architectures", i, "full_attention_layers", "is above layers")
+        if arch.experts_per_token > arch.experts:
+            c.add("architectures", i, "experts_per_token", "is above experts")
+        if (arch.experts > 0) != (arch.routed_params_b > 0):
+            c.add("architectures", i, "routed_params_b", "is above 0 just when there are experts")
+        if arch.routed_params_b >= arch.total_params_b:
+            c.add("architectures", i, "routed_params_b", "is not below total_params_b")
+        if (arch.attention == "mla") != (arch.kv_latent_dim > 0):
+            c.add("architectures", i, "kv_latent_dim", "is above 0 just for latent attention")
+    for i, region in enumerate(c.case.regions):
+        c.refer("regions", i, "geography", region.geography)
+    known = {(r.cloud, r.region) for r in c.case.regions}
+    for i, pool in enumerate(c.case.pools):
+        c.refer("pools", i, "chip", pool.chip)
+        if (pool.cloud, pool.region) not in known:
+            rule = f"there is no region {pool.cloud} / {pool.region}"
+            c.add("pools", i, "cloud/region", rule)
+    for i, supply in enumerate(c.case.supply):
+        c.refer_pool("supply", i, supply)
+        c.refer_period("supply", i, "period", supply.period)
+    supplied = {(s.cloud, s.region, s.chip) for s in c.case.supply}
+    for i, pool in enumerate(c.case.pools):
+        if (pool.cloud, pool.region, pool.chip) not in supplied:
+            c.add("pools", i, None, "has no row in supply.csv")
+
+
+def _check_network(c: _Checker) -> None:
+    for i, path in enumerate(c.case.network):
+        c.refer("network", i, "geography", path.geography)
+        c.refer("network", i, "cloud", path.cloud)
+        c.refer("network", i, "region", path.region)
+    users = sorted({w.geography for w in c.case.serving} & c.names["geography"])
+    sites = sorted({(p.cloud, p.region) for p in c.case.pools})
+    targets = [(user, *site) for user in users for site in sites]
+    covered = c.ties("network", ("geography", "cloud", "region"), targets)
+    for target in targets:
+        if target not in covered:
+            c.add("network", None, None, f"no row fits {' / '.join(target)}")
+
+
+def _check_offers(c: _Checker) -> None:
+    keys = ("cloud", "region", "chip")
+    for i, offer in enumerate(c.case.offers):
+        fine = [c.refer("offers", i, key, getattr(offer, key)) for key in keys]
+        fits = any(
+            all(getattr(offer, k) in ("*", v) for k, v in zip(keys, pool, strict=True))
+            for pool in c.pools
+        )
+        if all(fine) and not fits:
+            c.add("offers", i, "cloud/region/chip", "fits no pool")
+        _check_terms(c, i, offer)
+    c.ties("offers", keys, sorted(c.pools), same="offer")
+    kinds: dict[str, str] = {}
+    for i, offer in enumerate(c.case.offers):
+        if kinds.setdefault(offer.offer, offer.kind) != offer.kind:
+            c.add("offers", i, "kind", f"offer '{offer.offer}' has another kind elsewhere")
+
+
+def _check_terms(c: _Checker, i: int, offer: Offer) -> None:
+    """Rules between the columns of one offer."""
+    blank = Offer.model_fields
+    if offer.kind in PAY_AS_YOU_GO:
+        idle = ("term_months", "lot_chips", "min_lots", "max_lots", "ramp", "upfront_share")
+        for name in (*idle, "floating"):
+            if getattr(offer, name) != blank[name].default:
+                c.add("offers", i, name, f"has no meaning for kind {offer.kind}")
+    else:
+        for name in ("goodput_share", "max_chips", "max_supply_share", "interruptible"):
+            if getattr(offer, name) != blank[name].default:
+                c.add("offers", i, name, f"has no meaning for kind {offer.kind}")
+        if offer.term_months == 0 or offer.term_months % c.calendar.months:
+            rule = f"{offer.term_months} is not a positive multiple of {c.calendar.months} months"
+            c.add("offers", i, "term_months", rule)
+        if offer.max_lots is not None and offer.max_lots < offer.min_lots:
+            c.add("offers", i, "max_lots", f"{offer.max_lots} is below min_lots")
+        if not offer.ramp:
+            c.add("offers", i, "ramp", "the list is empty")
+        elif list(offer.ramp) != sorted(offer.ramp):
+            c.add("offers", i, "ramp", "shares fall over time")
+    if offer.window_from and offer.window_to and offer.window_from > offer.window_to:
+        c.add("offers", i, "window_to", f"{offer.window_to} is before window_from")
+
+
+def _check_contracts(c: _Checker) -> None:
+    firsts = set(c.calendar.starts)
+    horizon = (c.calendar.starts[0], c.calendar.starts[-1])
+    terms: dict[str, tuple[bool, int | None]] = {}
+    for i, line in enumerate(c.case.contracts):
+        c.refer_pool("contracts", i, line)
+        if line.end <= line.start:
+            c.add("contracts", i, "end", f"{line.end} is not after start")
+        for column, day in (("start", line.start), ("end", line.end)):
+            if horizon[0] < day < horizon[1] and day not in firsts:
+                c.add("contracts", i, column, f"{day} is not the first day of a period")
+        if not line.take_or_pay and line.notice_days is None:
+            c.add("contracts", i, "notice_days", "a contract that can be left needs it")
+        if line.take_or_pay and (line.notice_days is not None or line.exit_fee_usd):
+            rule = "a take-or-pay contract cannot be left: notice_days and exit_fee_usd say it can"
+            c.add("contracts", i, "take_or_pay", rule)
+        if not line.ramp or list(line.ramp) != sorted(line.ramp):
+            c.add("contracts", i, "ramp", "needs shares that do not fall over time")
+        term = (line.take_or_pay, line.notice_days)
+        if terms.setdefault(line.contract, term) != term:
+            rule = f"lines of contract '{line.contract}' differ in take_or_pay or notice_days"
+            c.add("contracts", i, "take_or_pay", rule)
+
+
+def _check_serving(c: _Checker) -> None:
+    for i, model in enumerate(c.case.models):
+        c.refer("models", i, "architecture", model.architecture)
+        c.refer_period("models", i, "served_from", model.served_from)
+        c.refer_period("models", i, "served_to", model.served_to)
+        if model.served_from and model.served_to and model.served_from > model.served_to:
+            c.add("models", i, "served_to", f"{model.served_to} is before served_from")
+    for i, w in enumerate(c.case.serving):
+        c.refer("serving", i, "model", w.model)
+        c.refer("serving", i, "geography", w.geography)
+        c.refer("serving", i, "class", w.service_class)
+        for cloud in w.allowed_clouds:
+            c.refer("serving", i, "allowed_clouds", cloud, "cloud")
+        for geography in w.allowed_geographies:
+            c.refer("serving", i, "allowed_geographies", geography, "geography")
+        for column in ("allowed_clouds", "allowed_geographies"):
+            if not getattr(w, column):
+                c.add("serving", i, column, "the list is empty")
+        if w.cached_tokens >= w.input_tokens:
+            rule = f"{w.cached_tokens:g} is not below input_tokens"
+            c.add("serving", i, "cached_tokens", rule)
+
+
+def _check_demand(c: _Checker) -> None:
+    models = {m.model: m for m in c.case.models}
+    model_of = {w.workload: models.get(w.model) for w in c.case.serving}
+    have: set[tuple[str, str]] = set()
+    for i, row in enumerate(c.case.demand):
+        c.refer("demand", i, "workload", row.workload)
+        c.refer_period("demand", i, "period", row.period)
+        have.add((row.workload, row.period))
+        model = model_of.get(row.workload)
+        if model and row.period in c.periods and row.period not in _served(c, model):
+            rule = f"model '{model.model}' is not served in {row.period}"
+            c.add("demand", i, "period", rule)
+    for workload, model in model_of.items():
+        if model is None:
+            continue
+        for period in _served(c, model):
+            if (workload, period) not in have:
+                c.add("demand", None, None, f"workload '{workload}' has no row for {period}")
+
+
+def _served(c: _Checker, model: object) -> tuple[str, ...]:
+    """Labels of the periods in which a model is served."""
+    low = getattr(model, "served_from", None) or c.calendar.labels[0]
+    high = getattr(model, "served_to", None) or c.calendar.labels[-1]
+    return tuple(name for name in c.calendar.labels if low <= name <= high)
+
+
+def _check_profile(c: _Checker) -> None:
+    hours: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for i, point in enumerate(c.case.profile):
+        c.refer("profile", i, "geography", point.geography)
+        c.refer("profile", i, "class", point.service_class)
+        hours[point.geography, point.service_class].append(point.factor)
+    for shape, factors in hours.items():
+        if len(factors) != 168:
+            c.add("profile", None, None, f"{' / '.join(shape)} has {len(factors)} of 168 hours")
+        elif sum(factors) <= 0:
+            c.add("profile", None, None, f"{' / '.join(shape)} is zero all week")
+    for w in sorted({(w.geography, w.service_class) for w in c.case.serving}):
+        fits = [s for s in hours if all(a in ("*", b) for a, b in zip(s, w, strict=True))]
+        named = [sum(part != "*" for part in shape) for shape in fits]
+        if not fits:
+            c.add("profile", None, None, f"no rows fit {' / '.join(w)}")
+        elif named.count(max(named)) > 1:
+            c.add("profile", None, None, f"two shapes are equally specific for {' / '.join(w)}")
+
+
+def _check_training(c: _Checker) -> None:
+    chips = {chip.chip: chip for chip in c.case.chips}
+    for i, run in enumerate(c.case.training):
+        wanted, other = ("training_flop", "held_eflop_per_s")
+        if run.kind == "standing":
+            wanted, other = other, wanted
+            if run.pause_overhead:
+                c.add("training", i, "pause_overhead", "has no meaning for a standing load")
+            if run.max_chips is not None:
+                c.add("training", i, "max_chips", "has no meaning for a standing load")
+        if getattr(run, wanted) is None:
+            c.add("training", i, wanted, f"kind {run.kind} needs it")
+        if getattr(run, other) is not None:
+            c.add("training", i, other, f"has no meaning for kind {run.kind}")
+        if run.pause_overhead and not run.can_pause:
+            c.add("training", i, "pause_overhead", "the run cannot pause")
+        c.refer_period("training", i, "earliest", run.earliest)
+        c.refer_period("training", i, "deadline", run.deadline)
+        if run.earliest > run.deadline:
+            c.add("training", i, "deadline", f"{run.deadline} is before earliest")
+        if not run.allowed_chips:
+            c.add("training", i, "allowed_chips", "the list is empty")
+        for name in run.allowed_chips:
+            if c.refer("training", i, "allowed_chips", name, "chip") and name != "*":
+                if not chips[name].training_capable:
+                    rule = f"chip '{name}' is not training capable"
+                    c.add("training", i, "allowed_chips", rule)
+
+
+def _check_rates(c: _Checker) -> None:
+    shapes = {
+        (w.model, w.service_class, w.input_tokens, w.cached_tokens, w.output_tokens)
+        for w in c.case.serving
+    }
+    for i, rate in enumerate(c.case.throughput):
+        known = [
+            c.refer("throughput", i, "model", rate.model),
+            c.refer("throughput", i, "chip", rate.chip),
+            c.refer("throughput", i, "class", rate.service_class),
+        ]
+        if not rate.low <= rate.requests_per_s_per_chip <= rate.high:
+            c.add("throughput", i, "low", "low, requests_per_s_per_chip, high are not in order")
+        shape = (
+            rate.model,
+            rate.service_class,
+            rate.input_tokens,
+            rate.cached_tokens,
+            rate.output_tokens,
+        )
+        if all(known) and shape not in shapes:
+            c.add("throughput", i, "input_tokens", "no workload has this model, class and tokens")
+    for i, row in enumerate(c.case.efficiency):
+        c.refer("efficiency", i, "model", row.model)
+        c.refer("efficiency", i, "chip", row.chip)
+        if not row.gain_per_year_low <= row.gain_per_year <= row.gain_per_year_high:
+            rule = "gain_per_year_low, gain_per_year, gain_per_year_high are not in order"
+            c.add("efficiency", i, "gain_per_year_low", rule)
+    pairs = [(m, chip) for m in sorted(c.names["model"]) for chip in sorted(c.names["chip"])]
+    c.ties("efficiency", ("model", "chip"), pairs)

@@ -1,0 +1,143 @@
+"""Cost terms. Each is one objective of the model; the plan minimises their sum.
+
+The same compiled coefficients give the objective and the cost report, so they cannot differ.
+All terms are present values in USD of the case's start.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyomo.environ as pyo
+
+from planner.equations.sets import Model, param, table
+from planner.instance import Instance
+
+SECONDS_PER_HOUR = 3600.0
+
+
+def existing_contracts(m: Model, inst: Instance) -> None:
+    """Payments of contracts already signed, and what leaving saves.
+
+    sum_{l,t} discount[t] * payment[l,t] * (1 - sum_{tau <= t} leave[k(l),tau])
+    """
+    c = inst.contracts
+    paid = c.payment_usd * inst.time.discount
+    param(m, "left_payment_usd", _by_leaving(inst, _tail(paid)), m.LEAVE)
+    m.cost_existing_contracts = pyo.Objective(
+        expr=float(paid.sum()) - pyo.quicksum(m.left_payment_usd[k] * m.leave[k] for k in m.LEAVE)
+    )
+
+
+def exit_fees(m: Model, inst: Instance) -> None:
+    """Fees of contracts left early: sum_{k,t} discount_start[t] * exit_fee[k] * leave[k,t]."""
+    c = inst.contracts
+    fee = c.exit_fee_usd[:, None] * inst.time.discount_start[None, :]
+    param(m, "exit_fee_usd", _by_leaving(inst, fee), m.LEAVE)
+    m.cost_exit_fees = pyo.Objective(
+        expr=pyo.quicksum(m.exit_fee_usd[k] * m.leave[k] for k in m.LEAVE)
+    )
+
+
+def new_contracts(m: Model, inst: Instance) -> None:
+    """Payments for new lots within the horizon: sum_j inside[j] * lots[j]."""
+    param(m, "inside_usd", table(inst.starts.inside_usd), m.J)
+    m.cost_new_contracts = pyo.Objective(
+        expr=pyo.quicksum(m.inside_usd[j] * m.lots[j] for j in m.J)
+    )
+
+
+def pay_as_you_go(m: Model, inst: Instance) -> None:
+    """Chips by the hour, provisioned for the peak of a slice and billed for its mean.
+
+    sum_{v,t,s} discount[t] * price[v,t] * slot_hours[t,s] * billed_share[t,s] * hourly[v,t,s]
+    """
+    pay, time = inst.pay, inst.time
+    hours = time.slot_hours * pay.billed_share * time.discount[:, None]
+    rate = pay.price_usd_per_chip_hour[:, :, None] * hours[None]
+    values = {(v, t, s): float(rate[v, t, s]) for v, t in m.HOURLY for s in m.S}
+    param(m, "hourly_usd", values, m.HOURLY, m.S)
+    m.cost_pay_as_you_go = pyo.Objective(
+        expr=pyo.quicksum(m.hourly_usd[i] * m.hourly[i] for i in m.hourly)
+    )
+
+
+def liability_past_horizon(m: Model, inst: Instance) -> None:
+    """What contracts still owe after the horizon, charged in full.
+
+    sum_j liability[j] * lots[j] + sum_l liability[l] * (1 - sum_t leave[k(l),t])
+    """
+    _horizon_end(m, inst, "liability", inst.starts.liability_usd, inst.contracts.liability_usd)
+
+
+def salvage_past_horizon(m: Model, inst: Instance) -> None:
+    """What those contracts are worth then, less: - sum_j credit[j] * lots[j], lines alike.
+
+    credit = haircut x discounted min(locked price, market price then) x chip-hours after the
+    horizon. Without it a term charged only for its periods inside the horizon would make every
+    late purchase a long one.
+    """
+    _horizon_end(m, inst, "salvage", -inst.starts.credit_usd, -inst.contracts.credit_usd)
+
+
+def _horizon_end(
+    m: Model,
+    inst: Instance,
+    name: str,
+    by_lot: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+    by_line: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+) -> None:
+    param(m, f"{name}_usd", table(by_lot), m.J)
+    every = np.repeat(by_line[:, None], len(inst.time.periods), axis=1)
+    param(m, f"left_{name}_usd", _by_leaving(inst, every), m.LEAVE)
+    lot, left = getattr(m, f"{name}_usd"), getattr(m, f"left_{name}_usd")
+    expr = float(by_line.sum()) + pyo.quicksum(lot[j] * m.lots[j] for j in m.J)
+    expr = expr - pyo.quicksum(left[k] * m.leave[k] for k in m.LEAVE)
+    m.add_component(f"cost_{name}_past_horizon", pyo.Objective(expr=expr))
+
+
+def unserved_demand(m: Model, inst: Instance) -> None:
+    """Requests that are not served, at their class's price.
+
+    sum_{w,t,s} discount[t] * penalty[w] * 3600 * slot_hours[t,s] * unserved[w,t,s]
+    + sum_{w,t} discount[t] * penalty[w] * 3600 * hours[t] * shed[w,t]
+    """
+    time, penalty = inst.time, inst.serving.penalty_usd
+    seconds = SECONDS_PER_HOUR * time.slot_hours * time.discount[:, None]
+    unserved = {(w, t, s): float(penalty[w] * seconds[t, s]) for w, t in m.PEAKED for s in m.S}
+    shed = {(w, t): float(penalty[w] * seconds[t].sum()) for w, t in m.DEFERRED}
+    param(m, "unserved_usd", unserved, m.PEAKED, m.S)
+    param(m, "shed_usd", shed, m.DEFERRED)
+    m.cost_unserved_demand = pyo.Objective(
+        expr=pyo.quicksum(m.unserved_usd[i] * m.unserved[i] for i in m.unserved)
+        + pyo.quicksum(m.shed_usd[i] * m.shed[i] for i in m.shed)
+    )
+
+
+def missed_training(m: Model, inst: Instance) -> None:
+    """Runs that are not done, at their value: sum_r value[r] * missed[r]."""
+    param(m, "value_usd", table(inst.training.value_usd), m.R)
+    m.cost_missed_training = pyo.Objective(
+        expr=pyo.quicksum(m.value_usd[r] * m.missed[r] for r in m.R)
+    )
+
+
+def _tail(
+    by_line: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Sum from each period to the last [l, t]."""
+    return np.cumsum(by_line[:, ::-1], axis=1)[:, ::-1]
+
+
+def _by_leaving(
+    inst: Instance, by_line: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+) -> dict[tuple[int, int], float]:
+    """(contract, period of leaving) -> sum over the contract's lines of by_line[l, period]."""
+    c = inst.contracts
+    total = np.zeros((len(c.names), by_line.shape[1] if by_line.size else 0))
+    if by_line.size:
+        np.add.at(total, c.line_contract, by_line)
+    return {
+        (k, t): float(v)
+        for (k, t), v in np.ndenumerate(total)
+        if c.leave_from[k] <= t < c.leave_until[k]
+    }

@@ -1,0 +1,81 @@
+"""Index sets and parameters that the equation families share.
+
+Sets hold positions (0, 1, ...) along the axes of the instance, so that sums over them compile
+as templates; labels come back in `planner.matrix`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyomo.environ as pyo
+
+from planner.instance import Instance
+
+Model = Any
+"""A Pyomo model; Pyomo has no types."""
+
+
+def table(array: npt.NDArray[Any]) -> dict[Any, Any]:
+    """A dense array as index -> value, what a Pyomo Param takes."""
+    if array.ndim == 1:
+        return dict(enumerate(array.tolist()))
+    return dict(zip(np.ndindex(array.shape), array.ravel().tolist(), strict=True))
+
+
+def param(m: Model, name: str, values: Mapping[Any, float], *sets: Any) -> None:
+    """Add a Param over `sets`; entries that are not given are 0."""
+    m.add_component(name, pyo.Param(*sets, initialize=dict(values), default=0.0))
+
+
+def members(m: Model, name: str, pairs: Iterable[tuple[Any, Any]], *over: Any) -> None:
+    """Add a Set indexed by `over`, from (index, member) pairs; other indices are empty."""
+    found: dict[Any, list[Any]] = defaultdict(list)
+    for index, member in pairs:
+        found[index].append(member)
+    every = pyo.Set(*over, initialize=lambda _m, *i: found.get(i[0] if len(i) == 1 else i, []))
+    m.add_component(name, every)
+
+
+def rows(m: Model, name: str, *over: Any, rule: Any) -> None:
+    """Add a constraint over the product of sets; nothing when that product is empty.
+
+    Pyomo cannot take a template over an empty set.
+    """
+    if all(len(index) for index in over):
+        m.add_component(name, pyo.Constraint(*over, rule=rule))
+
+
+def add_sets(m: Model, inst: Instance) -> None:
+    """T periods, S slices, P pools, W workloads, and which workload runs on which pool when.
+
+    SERVE holds (w, p, t) with a positive rate, demand in t and chips that can exist:
+    limit[p,t] > 0. Everything that is served is summed over it.
+    """
+    time, pools, serving = inst.time, inst.pools, inst.serving
+    m.T = pyo.RangeSet(0, len(time.periods) - 1)
+    m.S = pyo.RangeSet(0, len(time.slices) - 1)
+    m.P = pyo.RangeSet(0, len(pools.names) - 1)
+    m.W = pyo.RangeSet(0, len(serving.names) - 1)
+    possible = serve_triples(inst)
+    triples = list(zip(*(axis.tolist() for axis in np.nonzero(possible)), strict=True))
+    m.SERVE = pyo.Set(dimen=3, initialize=triples)
+    members(m, "pools_for", (((w, t), p) for w, p, t in triples), m.W, m.T)
+    members(m, "workloads_on", (((p, t), w) for w, p, t in triples), m.P, m.T)
+    firm = ~serving.deferrable
+    members(m, "firm_workloads_on", (((p, t), w) for w, p, t in triples if firm[w]), m.P, m.T)
+    param(m, "slice_hours", table(time.slice_hours), m.S)
+    param(m, "usable", table(pools.usable), m.P)
+
+
+def serve_triples(inst: Instance) -> npt.NDArray[np.bool_]:
+    """Where a workload can be served: positive rate and demand, and a pool with chips [w,p,t]."""
+    demand = inst.serving.mean.sum(axis=2) > 0
+    out: npt.NDArray[np.bool_] = (
+        (inst.serving.rate > 0) & demand[:, None, :] & (inst.pools.limit > 0)[None, :, :]
+    )
+    return out

@@ -1,0 +1,120 @@
+"""Put the parts of an instance together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from planner.case import Case
+from planner.instance.axes import (
+    Contracts,
+    Floats,
+    PayAsYouGo,
+    Pools,
+    Serving,
+    Starts,
+    Strings,
+    Time,
+    Training,
+)
+from planner.instance.demand import billed_share, serving_of
+from planner.instance.procurement import (
+    contracts_of,
+    discount,
+    offers_of,
+    pay_as_you_go_of,
+    starts_of,
+    supply_of,
+)
+from planner.instance.training import training_of
+from planner.throughput.rates import Rates, rates_of
+
+
+@dataclass(frozen=True)
+class Instance:
+    """The numbers of one problem; the axes are those of `planner.instance.axes`."""
+
+    time: Time
+    pools: Pools
+    serving: Serving
+    contracts: Contracts
+    starts: Starts
+    pay: PayAsYouGo
+    training: Training
+    regions: Strings
+    """Regions as `cloud/region`."""
+    install_limit: Floats
+    """Most chips that lots may start in a region and period [region]; inf = no limit."""
+    flow_floor_chips: float
+    """Flows below this are left out of the serving table."""
+
+
+def build_instance(case: Case, rates: Rates | None = None) -> Instance:
+    """Arrays of a case; `rates` may be handed in when they are already at hand.
+
+    Raises InputError when the throughput model refuses a row.
+    """
+    if rates is None:
+        rates = rates_of(case)
+    calendar = case.calendar
+    time = Time(
+        periods=calendar.labels,
+        slices=tuple(s.name for s in case.settings.slices),
+        hours=calendar.hours(),
+        slice_hours=np.array([float(len(s.hours_of_week())) for s in case.settings.slices]),
+        years=calendar.years(),
+        discount=discount(calendar, case.settings.discount_rate_per_year, middle=True),
+        discount_start=discount(calendar, case.settings.discount_rate_per_year, middle=False),
+    )
+    offers = offers_of(case)
+    contracts = contracts_of(case, {p: [o for o in v if o.term_months] for p, v in offers.items()})
+    serving = serving_of(case, rates)
+    pools = _pools(case, contracts, serving, rates)
+    return Instance(
+        time=time,
+        pools=pools,
+        serving=serving,
+        contracts=contracts,
+        starts=starts_of(case, pools, offers),
+        pay=pay_as_you_go_of(case, pools, offers, billed_share(case, serving)),
+        training=training_of(case, pools),
+        regions=tuple(f"{r.cloud}/{r.region}" for r in case.regions),
+        install_limit=np.array([r.install_limit_chips or np.inf for r in case.regions]),
+        flow_floor_chips=case.settings.flow_floor_chips,
+    )
+
+
+def _pools(case: Case, contracts: Contracts, serving: Serving, rates: Rates) -> Pools:
+    chips = {c.chip: c for c in case.chips}
+    geography = {(r.cloud, r.region): r.geography for r in case.regions}
+    existing = np.zeros((len(case.pools), len(case.calendar)))
+    np.add.at(existing, contracts.line_pool, contracts.chips)
+    return Pools(
+        names=tuple(f"{p.cloud}/{p.region}/{p.chip}" for p in case.pools),
+        cloud=tuple(p.cloud for p in case.pools),
+        region=tuple(f"{p.cloud}/{p.region}" for p in case.pools),
+        chip=tuple(p.chip for p in case.pools),
+        vendor=tuple(chips[p.chip].vendor for p in case.pools),
+        geography=tuple(geography[p.cloud, p.region] for p in case.pools),
+        usable=np.array([p.usable_share for p in case.pools]),
+        supply=supply_of(case),
+        existing=existing,
+        kw=np.array([chips[p.chip].kw_per_chip for p in case.pools]),
+        reference_chips=_reference_chips(case, serving, rates),
+    )
+
+
+def _reference_chips(case: Case, serving: Serving, rates: Rates) -> Floats:
+    """Serving worth of each pool's chip in reference chips [p].
+
+    The mean over workloads of rate on the chip over rate on the reference chip, both without
+    round trip, weighted by the reference chips that carry the first period's demand; a workload
+    that the chip cannot serve counts as 0.
+    """
+    load = serving.reference_load[:, 0, :] @ np.ones(serving.mean.shape[2])
+    weight = load / max(load.sum(), 1e-300)
+    worth = weight @ (rates.by_chip / serving.reference_rate[:, None])
+    at = {c.chip: i for i, c in enumerate(case.chips)}
+    out: Floats = worth[[at[p.chip] for p in case.pools]]
+    return out

@@ -1,0 +1,263 @@
+"""Supply, existing contracts and offers as arrays; the value of a contract past the horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import numpy as np
+
+from planner.case import Calendar, Case, most_specific
+from planner.case.commercial import Contract, Offer
+from planner.instance.axes import Contracts, Floats, PayAsYouGo, Pools, Starts
+
+_POOL = ("cloud", "region", "chip")
+
+
+def discount(calendar: Calendar, rate_per_year: float, middle: bool) -> Floats:
+    """Discount factor (1 + rate)^-years at the middle or start of each period [t]."""
+    years = calendar.years()
+    if middle:
+        years = years + calendar.hours() / (2 * 24 * 365.25)
+    out: Floats = (1.0 + rate_per_year) ** -years
+    return out
+
+
+def supply_of(case: Case) -> Floats:
+    """Chips allotted [p, t], 0 before the chip is ready for service."""
+    calendar = case.calendar
+    by_pool: dict[tuple[str, ...], dict[str, float]] = {}
+    for row in case.supply:
+        by_pool.setdefault((row.cloud, row.region, row.chip), {})[row.period] = row.chips
+    ready = {chip.chip: chip.ready_for_service for chip in case.chips}
+    out = np.zeros((len(case.pools), len(calendar)))
+    for p, pool in enumerate(case.pools):
+        rows = by_pool[pool.cloud, pool.region, pool.chip]
+        for t, name in enumerate(calendar.labels):
+            out[p, t] = rows.get(name, rows.get("*", 0.0))
+        day = ready[pool.chip]
+        if day is not None:
+            out[p, : calendar.first_from(day)] = 0.0
+    return out
+
+
+def _delivered(ramp: Sequence[float], start: int, length: int, periods: int) -> Floats:
+    """Delivered share in each of `periods` periods for a contract from `start`, `length` long."""
+    age = np.arange(periods) - start
+    steps = np.array([*ramp, 1.0])
+    share = steps[np.clip(age, 0, len(ramp))]
+    out: Floats = np.where((age >= 0) & (age < length), share, 0.0)
+    return out
+
+
+def contracts_of(case: Case, offers: dict[int, list[Offer]]) -> Contracts:
+    """Existing contracts as arrays; `offers` holds the term offers of each pool.
+
+    Past the horizon a line is worth haircut x min(its price, the cheapest term offer's price
+    then) and owes its price; both are discounted.
+    """
+    calendar = case.calendar
+    horizon = len(calendar)
+    pool_at = {(p.cloud, p.region, p.chip): i for i, p in enumerate(case.pools)}
+    names = tuple(dict.fromkeys(line.contract for line in case.contracts))
+    multiplier = _multipliers(case)
+    rows: dict[str, list[Floats]] = {"chips": [], "payment": []}
+    liability, credit, pools = [], [], []
+    leave_from = np.full(len(names), horizon)
+    leave_until = np.zeros(len(names), dtype=np.int64)
+    for line in case.contracts:
+        extra = _periods_after(calendar, line)
+        longer = calendar.extended(extra)
+        hours = longer.hours()
+        overlap = longer.overlap(line.start, line.end)
+        # Age in periods counts from the signed start, which may lie before the horizon.
+        before = (calendar.starts[0] - line.start).days
+        age0 = max(0, round(before / (365.25 * calendar.months / 12)))
+        begun = int(np.argmax(overlap > 0)) if overlap.any() else 0
+        ramp = line.ramp[age0:] if age0 else line.ramp
+        delivered = _delivered(ramp, begun, len(longer), len(longer)) * overlap
+        paid = delivered * line.chips * hours * line.payment_usd_per_chip_hour
+        p = pool_at[line.cloud, line.region, line.chip]
+        beta = discount(longer, case.settings.discount_rate_per_year, middle=True)
+        market = [_price_path(offer, longer, multiplier[p]) for offer in offers.get(p, [])] or [
+            np.full(len(longer), line.payment_usd_per_chip_hour)
+        ]
+        worth = np.minimum(line.payment_usd_per_chip_hour, np.min(market, axis=0))
+        tail = slice(horizon, None)
+        liability.append(float((beta * paid)[tail].sum()))
+        kept = (beta * delivered * line.chips * hours * worth)[tail].sum()
+        credit.append(float(case.settings.horizon_end_haircut * kept))
+        rows["chips"].append(line.chips * delivered[:horizon])
+        rows["payment"].append(paid[:horizon])
+        pools.append(p)
+        k = names.index(line.contract)
+        leave_until[k] = max(leave_until[k], int(np.count_nonzero(overlap[:horizon])) + begun)
+        if not line.take_or_pay:
+            notice = timedelta(days=line.notice_days or 0)
+            leave_from[k] = max(begun, calendar.first_from(case.settings.as_of + notice))
+    empty = np.zeros((0, horizon))
+    return Contracts(
+        names=names,
+        leave_from=leave_from.astype(np.int64),
+        leave_until=leave_until,
+        line_names=tuple(f"{c.contract}: {c.cloud}/{c.region}/{c.chip}" for c in case.contracts),
+        line_contract=np.array([names.index(c.contract) for c in case.contracts], dtype=np.int64),
+        line_pool=np.array(pools, dtype=np.int64),
+        chips=np.array(rows["chips"]) if pools else empty,
+        payment_usd=np.array(rows["payment"]) if pools else empty,
+        exit_fee_usd=np.array([c.exit_fee_usd for c in case.contracts]),
+        liability_usd=np.array(liability),
+        credit_usd=np.array(credit),
+    )
+
+
+def _periods_after(calendar: Calendar, line: Contract) -> int:
+    """Periods past the horizon that the line still covers."""
+    months = (line.end.year - calendar.starts[-1].year) * 12
+    months += line.end.month - calendar.starts[-1].month + 1
+    return max(0, -(-months // calendar.months))
+
+
+def _multipliers(case: Case) -> list[float]:
+    region = {(r.cloud, r.region): r.price_multiplier for r in case.regions}
+    return [region[p.cloud, p.region] for p in case.pools]
+
+
+def _price_path(offer: Offer, calendar: Calendar, multiplier: float) -> Floats:
+    """Price of an offer in each period, USD per chip and hour [t]."""
+    trend = (1.0 + offer.price_trend_per_year) ** calendar.years()
+    out: Floats = offer.price_usd_per_chip_hour * multiplier * trend
+    return out
+
+
+def offers_of(case: Case) -> dict[int, list[Offer]]:
+    """Offers that hold for each pool [p]: for each offer name the most specific row."""
+    by_name: dict[str, list[Offer]] = {}
+    for offer in case.offers:
+        by_name.setdefault(offer.offer, []).append(offer)
+    out: dict[int, list[Offer]] = {}
+    for p, pool in enumerate(case.pools):
+        target = (pool.cloud, pool.region, pool.chip)
+        found = (most_specific(rows, _POOL, target) for rows in by_name.values())
+        out[p] = [offer for offer in found if offer is not None]
+    return out
+
+
+def startable(case: Case, offer: Offer) -> list[int]:
+    """Periods in which lots (or hours) of an offer may start: window, and as_of + lead."""
+    calendar = case.calendar
+    first = calendar.first_from(case.settings.as_of + timedelta(days=offer.lead_days))
+    return [
+        t
+        for t in range(first, len(calendar))
+        if (offer.window_from is None or calendar.starts[t] >= offer.window_from)
+        and (offer.window_to is None or calendar.starts[t] <= offer.window_to)
+    ]
+
+
+def starts_of(case: Case, pools: Pools, offers: dict[int, list[Offer]]) -> Starts:
+    """Every start of a term offer, with its cost inside and past the horizon.
+
+    Price is locked at signing unless floating: cost inside = sum over the term's periods within
+    the horizon of discount x hours x delivered chips x price (an upfront share of the whole is
+    paid at the start). What lies past the horizon is owed in full (`liability`) and worth
+    haircut x min(locked price, that offer's price then) (`credit`).
+    """
+    calendar = case.calendar
+    horizon, step = len(calendar), calendar.months
+    multiplier = _multipliers(case)
+    rate, haircut = case.settings.discount_rate_per_year, case.settings.horizon_end_haircut
+    longest = max((o.term_months for o in case.offers), default=0) // step
+    longer = calendar.extended(longest)
+    hours, beta = longer.hours(), discount(longer, rate, middle=True)
+    beta_start = discount(longer, rate, middle=False)
+    column: dict[str, list[object]] = {name: [] for name in Starts.__dataclass_fields__}
+    for p, found in offers.items():
+        for offer in found:
+            if not offer.term_months:
+                continue
+            term = offer.term_months // step
+            path = _price_path(offer, longer, multiplier[p])
+            for t in startable(case, offer):
+                share = _delivered(offer.ramp, t, term, len(longer))
+                covered = share[:horizon] > 0
+                room = float(np.min(pools.limit[p][covered], initial=np.inf))
+                most = int((room + 1e-6) // offer.lot_chips) if np.isfinite(room) else 0
+                most = min(most, offer.max_lots or most)
+                if most < offer.min_lots:
+                    continue
+                price = path if offer.floating else np.full(len(longer), path[t])
+                owed = share * offer.lot_chips * hours * price
+                worth = share * offer.lot_chips * hours * np.minimum(price, path)
+                upfront = offer.upfront_share * float(owed.sum())
+                cash = owed * (1.0 - offer.upfront_share)
+                # The part paid upfront at the start, the rest as the chips are used.
+                inside = float((beta * cash)[:horizon].sum()) + upfront * float(beta_start[t])
+                cash[t] += upfront
+                row: dict[str, object] = {
+                    "names": f"{offer.offer}: {pools.names[p]} @ {calendar.labels[t]}",
+                    "offer": offer.offer,
+                    "pool": p,
+                    "period": t,
+                    "lot_chips": offer.lot_chips,
+                    "min_lots": offer.min_lots,
+                    "max_lots": most,
+                    "active": share[:horizon],
+                    "term_periods": term,
+                    "payment_usd": cash[:horizon],
+                    "inside_usd": inside,
+                    "liability_usd": float(
+                        (beta * owed)[horizon:].sum() * (1.0 - offer.upfront_share)
+                    ),
+                    "credit_usd": float(haircut * (beta * worth)[horizon:].sum()),
+                    "price_usd_per_chip_hour": float(path[t]),
+                    "price_basis": offer.basis,
+                    "sign_by_days": offer.lead_days,
+                }
+                for name, value in row.items():
+                    column[name].append(value)
+    texts = {"names", "offer", "price_basis"}
+    wholes = {"pool", "period", "min_lots", "max_lots", "term_periods", "sign_by_days"}
+    grids = {"active", "payment_usd"}
+    arrays: dict[str, object] = {}
+    for name, values in column.items():
+        if name in texts:
+            arrays[name] = tuple(values)
+        elif name in wholes:
+            arrays[name] = np.array(values, dtype=np.int64)
+        elif name in grids:
+            arrays[name] = np.array(values, dtype=float).reshape(len(values), horizon)
+        else:
+            arrays[name] = np.array(values, dtype=float)
+    return Starts(**arrays)  # type: ignore[arg-type]
+
+
+def pay_as_you_go_of(
+    case: Case, pools: Pools, offers: dict[int, list[Offer]], billed_share: Floats
+) -> PayAsYouGo:
+    """Pay-as-you-go offers; the price always follows its trend."""
+    calendar = case.calendar
+    multiplier = _multipliers(case)
+    found = [(p, o) for p, rows in offers.items() for o in rows if o.term_months == 0]
+    most = np.zeros((len(found), len(calendar)))
+    price = np.zeros_like(most)
+    for v, (p, offer) in enumerate(found):
+        limit = pools.supply[p].copy()
+        if offer.max_supply_share is not None:
+            limit *= offer.max_supply_share
+        if offer.max_chips is not None:
+            limit = np.minimum(limit, offer.max_chips)
+        allowed = startable(case, offer)
+        most[v, allowed] = limit[allowed]
+        price[v] = _price_path(offer, calendar, multiplier[p])
+    return PayAsYouGo(
+        names=tuple(f"{o.offer}: {pools.names[p]}" for p, o in found),
+        offer=tuple(o.offer for _, o in found),
+        pool=np.array([p for p, _ in found], dtype=np.int64),
+        interruptible=np.array([o.interruptible for _, o in found], dtype=bool),
+        goodput=np.array([o.goodput_share for _, o in found], dtype=float),
+        max_chips=most,
+        price_usd_per_chip_hour=price,
+        billed_share=billed_share,
+        price_basis=tuple(o.basis for _, o in found),
+    )

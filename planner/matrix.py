@@ -1,0 +1,141 @@
+"""The model as arrays: cost terms, rows, bounds, integrality, with labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyomo.environ as pyo
+import scipy.sparse as sp
+from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
+
+from planner.equations import Model
+from planner.model import templates
+
+Floats = npt.NDArray[np.float64]
+COST_PREFIX = "cost_"
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """min sum_terms (cost @ x + cost_offset), row_lower <= A x <= row_upper, lower <= x <= upper.
+
+    Columns stand in the order of the model's components and, within one, of its index.
+    """
+
+    cost_terms: tuple[str, ...]
+    """Names of the cost terms."""
+    cost: Floats
+    """Coefficients [term, column], USD."""
+    cost_offset: Floats
+    """Constants [term], USD."""
+    a: sp.csc_array
+    """Coefficients [row, column]."""
+    row_lower: Floats
+    row_upper: Floats
+    lower: Floats
+    upper: Floats
+    integer: npt.NDArray[np.bool_]
+    """Whether the column is a whole number."""
+    columns: dict[str, slice]
+    """Component -> its columns."""
+    column_index: dict[str, tuple[Any, ...]]
+    """Component -> index of each of its columns."""
+    rows: dict[str, slice]
+    """Constraint -> its rows."""
+    row_index: dict[str, tuple[Any, ...]]
+    """Constraint -> index of each of its rows."""
+
+    @property
+    def objective(self) -> Floats:
+        """Coefficients of the whole objective [column], USD."""
+        out: Floats = self.cost.sum(axis=0)
+        return out
+
+    @property
+    def offset(self) -> float:
+        """Constant of the whole objective, USD."""
+        return float(self.cost_offset.sum())
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.a.shape
+
+    def values(self, x: Floats, component: str) -> dict[Any, float]:
+        """Index -> value of one component's columns in a solution x."""
+        block = x[self.columns[component]]
+        return dict(zip(self.column_index[component], block.tolist(), strict=True))
+
+
+def compile_model(m: Model) -> Matrix:
+    """Compile a Pyomo model to arrays with the standard-form compiler.
+
+    Every variable is a column, also one that no row or cost term names.
+    """
+    variables = list(m.component_objects(pyo.Var, active=True))
+    with templates():
+        form = LinearStandardFormCompiler().write(m, mixed_form=True, column_order=variables)
+    columns, column_index, start = {}, {}, 0
+    data = []
+    for var in variables:
+        index = tuple(var.keys()) if var.is_indexed() else (None,)
+        block = list(var.values())
+        columns[var.name] = slice(start, start + len(block))
+        column_index[var.name] = index
+        data.extend(block)
+        start += len(block)
+    position = {id(v): i for i, v in enumerate(data)}
+    order = np.array([position[id(v)] for v in form.columns], dtype=np.int64)
+    n = len(data)
+    a = _spread(form.A, order, n)
+    kinds = np.array([entry.bound_type for entry in form.rows], dtype=np.int64)
+    rhs = np.asarray(form.rhs, dtype=float)
+    rows, row_index = _row_labels([entry.constraint for entry in form.rows])
+    names = tuple(obj.name.removeprefix(COST_PREFIX) for obj in form.objectives)
+    bounds = [v.bounds for v in data]
+    return Matrix(
+        cost_terms=names,
+        cost=_spread(form.c, order, n).toarray(),
+        cost_offset=np.asarray(form.c_offset, dtype=float),
+        a=a,
+        row_lower=np.where(kinds == 1, -np.inf, rhs),
+        row_upper=np.where(kinds == -1, np.inf, rhs),
+        lower=np.array([-np.inf if lo is None else lo for lo, _ in bounds], dtype=float),
+        upper=np.array([np.inf if up is None else up for _, up in bounds], dtype=float),
+        integer=np.array([not v.is_continuous() for v in data], dtype=bool),
+        columns=columns,
+        column_index=column_index,
+        rows=rows,
+        row_index=row_index,
+    )
+
+
+def _spread(matrix: Any, order: npt.NDArray[np.int64], n: int) -> sp.csc_array:
+    """The compiled matrix with its columns in model order, summed where one stands twice."""
+    coo = sp.coo_array(matrix)
+    out = sp.csc_array((coo.data, (coo.coords[0], order[coo.coords[1]])), shape=(coo.shape[0], n))
+    out.sum_duplicates()
+    return out
+
+
+def _row_labels(
+    constraints: list[Any],
+) -> tuple[dict[str, slice], dict[str, tuple[Any, ...]]]:
+    """Rows of each constraint and their indices; rows of one constraint stand together."""
+    rows: dict[str, slice] = {}
+    labels: dict[str, tuple[Any, ...]] = {}
+    start = 0
+    while start < len(constraints):
+        parent = constraints[start].parent_component()
+        stop = start
+        index = []
+        while stop < len(constraints) and constraints[stop].parent_component() is parent:
+            index.append(constraints[stop].index())
+            stop += 1
+        rows[parent.name] = slice(start, stop)
+        labels[parent.name] = tuple(index)
+        start = stop
+    return rows, labels

@@ -1,0 +1,196 @@
+"""Branch and dive: best-first branching with hot relaxations, a dive for plans, own bounds."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from planner.errors import InfeasibleError
+from planner.matrix import Matrix
+from planner.solve.certificate import Node, node_bounds, proven_bound
+from planner.solve.dive import dive, fractional
+from planner.solve.options import Event, Progress, SolveOptions, relative_gap
+from planner.solve.session import LpResult, Session
+
+Floats = npt.NDArray[np.float64]
+EXACT = 1e-9
+"""Relative gap that counts as none: what double precision can tell."""
+DIVE_EVERY = 25
+"""A dive from every so many nodes, besides the root."""
+
+
+@dataclass
+class Search:
+    """State of a search; the result is in `best_x`, `best`, `bound` and `nodes`."""
+
+    matrix: Matrix
+    session: Session
+    options: SolveOptions
+    progress: Progress
+    started: float = field(default_factory=time.perf_counter)
+    nodes: list[Node] = field(default_factory=list)
+    best_x: Floats = field(default_factory=lambda: np.zeros(0))
+    best: float = np.inf
+    phases: dict[str, float] = field(default_factory=dict)
+    iterations: int = 0
+
+    def __post_init__(self) -> None:
+        self.integer = np.flatnonzero(self.matrix.integer)
+        self._heap: list[tuple[float, int]] = []
+
+    # -- what is known so far -------------------------------------------------------------
+
+    @property
+    def bound(self) -> float:
+        """Least bound over the leaves, USD."""
+        return min((n.bound for n in self.nodes if n.leaf), default=-np.inf)
+
+    @property
+    def gap(self) -> float:
+        """Relative gap so far."""
+        return relative_gap(self.best, self.bound) if np.isfinite(self.best) else np.inf
+
+    @property
+    def tolerance(self) -> float:
+        """Relative gap at which to stop."""
+        return max(self.options.gap, EXACT)
+
+    def left(self) -> float | None:
+        """Seconds left; None without a limit."""
+        limit = self.options.time_limit_s
+        return None if limit is None else limit - (time.perf_counter() - self.started)
+
+    def keep_going(self) -> bool:
+        """Whether neither the limit nor an interruption says stop."""
+        left = self.left()
+        return not self.session.stop.is_set() and (left is None or left > 0)
+
+    def tell(self, phase: str) -> None:
+        """Report progress."""
+        self.progress(
+            Event(
+                seconds=time.perf_counter() - self.started,
+                phase=phase,
+                objective_usd=self.best if np.isfinite(self.best) else None,
+                bound_usd=self.bound if np.isfinite(self.bound) else None,
+            )
+        )
+
+    def _timed(self, phase: str, since: float) -> None:
+        self.phases[phase] = self.phases.get(phase, 0.0) + time.perf_counter() - since
+
+    # -- nodes ------------------------------------------------------------------------------
+
+    def _solve_node(self, at: int) -> LpResult:
+        """Relaxation of a node; notes its duals and its bound."""
+        low, high = node_bounds(self.matrix, self.nodes, at)
+        self.session.set_bounds(self.integer, low[self.integer], high[self.integer])
+        result = self.session.solve_lp(self.left())
+        self.iterations += result.iterations
+        node = self.nodes[at]
+        node.y, node.ray = result.y, result.status == "infeasible"
+        parent = self.nodes[node.parent].bound if node.parent >= 0 else -np.inf
+        found = proven_bound(self.matrix, node.y, node.ray, (low, high))
+        if found < parent:
+            # The parent's duals prove more here; they hold for its children too.
+            above = self.nodes[node.parent]
+            inherited = proven_bound(self.matrix, above.y, above.ray, (low, high))
+            if inherited >= found:
+                node.y, node.ray, found = above.y, above.ray, inherited
+        node.bound = found
+        return result
+
+    def offer(self, x: Floats) -> None:
+        """Take x as the best plan when it is cheaper."""
+        cost = float(self.matrix.objective @ x) + self.matrix.offset
+        if cost < self.best:
+            self.best, self.best_x = cost, x
+
+    def _dive(self, result: LpResult, at: int) -> None:
+        since = time.perf_counter()
+        low, high = node_bounds(self.matrix, self.nodes, at)
+        found = dive(
+            self.session, result, low[self.integer], high[self.integer], self.keep_going
+        )
+        if found is not None:
+            self.offer(found.x)
+        self._timed("dive", since)
+        self.tell("dive")
+
+    # -- the search -------------------------------------------------------------------------
+
+    def root(self) -> LpResult:
+        """Solve the relaxation and dive from it.
+
+        Raises InfeasibleError when the relaxation is proven infeasible.
+        """
+        since = time.perf_counter()
+        self.nodes.append(Node(-1, -1, -np.inf, np.inf))
+        result = self._solve_node(0)
+        self._timed("relaxation", since)
+        if result.status == "infeasible":
+            raise InfeasibleError("no plan satisfies every rule, not even with fractions of lots")
+        self.tell("relaxation")
+        if result.status == "optimal":
+            self._dive(result, 0)
+            if len(fractional(result.x, self.integer)):
+                heapq.heappush(self._heap, (self.nodes[0].bound, 0))
+        return result
+
+    def branch(self, root: LpResult, nodes: int, rank: Callable[[int], int]) -> None:
+        """Branch until the gap is reached, the limits say stop, or `nodes` nodes are solved.
+
+        `rank` orders columns: those of the lowest rank are branched first, and of those the
+        most fractional.
+        """
+        since = time.perf_counter()
+        points = {0: root.x}
+        count = 0
+        while self._heap and self.gap > self.tolerance and self.keep_going() and count < nodes:
+            _, at = heapq.heappop(self._heap)
+            x = points.pop(at)
+            column = self._choose(x, rank)
+            low, high = node_bounds(self.matrix, self.nodes, at)
+            cut = float(np.floor(x[column]))
+            for lo, hi in ((low[column], cut), (cut + 1.0, high[column])):
+                self.nodes.append(Node(at, column, float(lo), float(hi)))
+                child = len(self.nodes) - 1
+                result = self._solve_node(child)
+                count += 1
+                if result.status == "optimal":
+                    self._explore(child, result, points, count)
+            if all(n.bound > -np.inf for n in self.nodes[-2:]):
+                self.nodes[at].leaf = False
+                self.nodes[at].y = np.zeros(0)
+            else:
+                # A child without a proof (stopped in the middle): the parent stays a leaf.
+                del self.nodes[-2:]
+                break
+            self.tell("branch")
+        self._timed("branch", since)
+
+    def _explore(
+        self, at: int, result: LpResult, points: dict[int, Floats], count: int
+    ) -> None:
+        """Take a solved node's plan if it is whole, else keep it open unless it is too dear."""
+        if not len(fractional(result.x, self.integer)):
+            self._dive(result, at)
+            return
+        node = self.nodes[at]
+        if node.bound < self.best - self.tolerance * abs(self.best) or not np.isfinite(self.best):
+            points[at] = result.x
+            heapq.heappush(self._heap, (node.bound, at))
+            if count % DIVE_EVERY == 0 or not np.isfinite(self.best):
+                self._dive(result, at)
+
+    def _choose(self, x: Floats, rank: Callable[[int], int]) -> int:
+        """Column to branch on: lowest rank, then most fractional, then first."""
+        columns = fractional(x, self.integer)
+        away = np.abs(x[columns] - np.floor(x[columns]) - 0.5)
+        order = sorted(range(len(columns)), key=lambda i: (rank(int(columns[i])), away[i], i))
+        return int(columns[order[0]])

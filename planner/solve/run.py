@@ -1,0 +1,152 @@
+"""Matrix -> Solution: relaxation, dive, branching, and HiGHS as improver."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from planner.errors import UnprovenError
+from planner.matrix import Matrix
+from planner.solve.branch import Search
+from planner.solve.certificate import Node
+from planner.solve.options import Event, Progress, SolveOptions
+from planner.solve.session import Session
+
+Floats = npt.NDArray[np.float64]
+FIRST_NODES = 40
+"""Nodes branched before HiGHS is asked to improve the plan of a large problem."""
+SMALL = 5_000
+"""Problems with fewer columns are branched to the end: their nodes cost milliseconds."""
+IMPROVE_SHARE = 0.5
+"""Share of the remaining time for the improvement by HiGHS."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The best point found, and the proof of its bound."""
+
+    status: str
+    """`proven` (gap reached), `limit` (stopped by time) or `interrupted` (Ctrl-C)."""
+    x: Floats
+    """Column values in the order of the matrix."""
+    objective_usd: float
+    """Cost of x, USD."""
+    bound_usd: float
+    """Lower bound on every plan's cost by weak duality, USD."""
+    gap: float
+    """(objective - bound) / |objective|."""
+    nodes: tuple[Node, ...]
+    """Tree of branchings; its leaves carry the duals that prove the bound."""
+    seconds: dict[str, float]
+    """Wall time by phase."""
+    events: tuple[Event, ...]
+    """Progress over time."""
+    iterations: int
+    """Simplex iterations of the relaxations."""
+
+
+@contextmanager
+def interruptible(stop: threading.Event) -> Iterator[None]:
+    """Let the first Ctrl-C set `stop`; a second one ends the program as usual."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def handler(_number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def solve_matrix(
+    matrix: Matrix, options: SolveOptions | None = None, progress: Progress | None = None
+) -> Solution:
+    """Solve to the asked gap.
+
+    Raises InfeasibleError when no plan satisfies the rows, and UnprovenError when a limit or
+    Ctrl-C came before any plan was found.
+    """
+    options = options or SolveOptions()
+    events: list[Event] = []
+
+    def tell(event: Event) -> None:
+        events.append(event)
+        if progress is not None:
+            progress(event)
+
+    stop = threading.Event()
+    started = time.perf_counter()
+    with interruptible(stop):
+        session = Session(matrix, options.threads, stop)
+        search = Search(matrix, session, options, tell, started)
+        root = search.root()
+        binary = matrix.upper - matrix.lower <= 1.0
+
+        def rank(column: int) -> int:
+            return 0 if binary[column] else 1
+
+        if root.status == "optimal":
+            small = matrix.shape[1] < SMALL
+            search.branch(root, 10**9 if small else FIRST_NODES, rank)
+            if not small and search.gap > search.tolerance and search.keep_going():
+                _improve(search)
+                search.branch(root, 10**9, rank) if search.keep_going() else None
+    if not np.isfinite(search.best):
+        why = "interrupted" if stop.is_set() else "stopped at its time limit"
+        raise UnprovenError(f"the solve was {why} before it found a plan")
+    reached = search.gap <= search.tolerance
+    status = "proven" if reached else "interrupted" if stop.is_set() else "limit"
+    return Solution(
+        status=status,
+        x=search.best_x,
+        objective_usd=search.best,
+        bound_usd=search.bound,
+        gap=search.gap,
+        nodes=tuple(search.nodes),
+        seconds={**search.phases, "solve": time.perf_counter() - started},
+        events=tuple(events),
+        iterations=search.iterations,
+    )
+
+
+def _improve(search: Search) -> None:
+    """Let HiGHS look for a better plan from the best one; its bound is not used."""
+    since = time.perf_counter()
+    left = search.left()
+    session = search.session
+    integer = search.integer
+    session.set_bounds(integer, search.matrix.lower[integer], search.matrix.upper[integer])
+
+    def on_progress(_primal: float, _dual: float) -> None:
+        search.tell("improve")
+
+    _, x = session.solve_mip(
+        gap=search.tolerance,
+        time_limit_s=None if left is None else IMPROVE_SHARE * left,
+        start=search.best_x if len(search.best_x) else None,
+        on_progress=on_progress,
+    )
+    if len(x):
+        whole = x.copy()
+        whole[integer] = np.round(whole[integer])
+        session.set_bounds(integer, whole[integer], whole[integer])
+        settled = session.solve_lp()
+        if settled.status == "optimal":
+            point = settled.x.copy()
+            point[integer] = whole[integer]
+            search.offer(point)
+    search.phases["improve"] = time.perf_counter() - since
+    search.tell("improve")
