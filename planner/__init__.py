@@ -1,6 +1,8 @@
 """Plan AI compute: which chips to sign, with whom and when, with a proof."""
 
 from planner.case import Case, load_case, save_case
+from planner.plan import Plan, load_plan
+from planner.solving import solve
 
 __version__ = "0.1.0"
-__all__ = ["Case", "__version__", "load_case", "save_case"]
+__all__ = ["Case", "Plan", "__version__", "load_case", "load_plan", "save_case", "solve"]

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyomo.environ as pyo
 import scipy.sparse as sp
+from pyomo.common.gc_manager import PauseGC
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
 from planner.equations import Model
@@ -75,9 +76,13 @@ def compile_model(m: Model) -> Matrix:
 
     Every variable is a column, also one that no row or cost term names.
     """
+    with templates(), PauseGC():
+        return _compile(m)
+
+
+def _compile(m: Model) -> Matrix:
     variables = list(m.component_objects(pyo.Var, active=True))
-    with templates():
-        form = LinearStandardFormCompiler().write(m, mixed_form=True, column_order=variables)
+    form = LinearStandardFormCompiler().write(m, mixed_form=True)
     columns, column_index, start = {}, {}, 0
     data = []
     for var in variables:
@@ -105,12 +110,24 @@ def compile_model(m: Model) -> Matrix:
         row_upper=np.where(kinds == -1, np.inf, rhs),
         lower=np.array([-np.inf if lo is None else lo for lo, _ in bounds], dtype=float),
         upper=np.array([np.inf if up is None else up for _, up in bounds], dtype=float),
-        integer=np.array([not v.is_continuous() for v in data], dtype=bool),
+        integer=_whole(data),
         columns=columns,
         column_index=column_index,
         rows=rows,
         row_index=row_index,
     )
+
+
+def _whole(data: list[Any]) -> npt.NDArray[np.bool_]:
+    """Whether each variable is a whole number; asked once for each domain, not each variable."""
+    known: dict[int, bool] = {}
+    out = np.zeros(len(data), dtype=bool)
+    for i, v in enumerate(data):
+        key = id(v.domain)
+        if key not in known:
+            known[key] = not v.is_continuous()
+        out[i] = known[key]
+    return out
 
 
 def _spread(matrix: Any, order: npt.NDArray[np.int64], n: int) -> sp.csc_array:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from planner.case.settings import Settings
 
 HOURS_PER_WEEK = 168
+SECONDS_PER_HOUR = 3600.0
 DAYS_PER_YEAR = 365.25
 MONTHS = {"month": 1, "quarter": 3}
 

@@ -109,6 +109,8 @@ def check(case: Case, lines: Mapping[str, Sequence[int]]) -> list[Fault]:
     for rule in (
         _check_settings,
         _check_hardware,
+        _check_architectures,
+        _check_places,
         _check_network,
         _check_offers,
         _check_contracts,
@@ -158,6 +160,9 @@ def _check_hardware(c: _Checker) -> None:
         if chip.ready_for_service and chip.ready_for_service < chip.announced:
             rule = f"{chip.ready_for_service} is before the announcement"
             c.add("chips", i, "ready_for_service", rule)
+
+
+def _check_architectures(c: _Checker) -> None:
     for i, arch in enumerate(c.case.architectures):
         if arch.active_params_b > arch.total_params_b:
             c.add("architectures", i, "active_params_b", "is above total_params_b")
@@ -171,6 +176,9 @@ def _check_hardware(c: _Checker) -> None:
             c.add("architectures", i, "routed_params_b", "is not below total_params_b")
         if (arch.attention == "mla") != (arch.kv_latent_dim > 0):
             c.add("architectures", i, "kv_latent_dim", "is above 0 just for latent attention")
+
+
+def _check_places(c: _Checker) -> None:
     for i, region in enumerate(c.case.regions):
         c.refer("regions", i, "geography", region.geography)
     known = {(r.cloud, r.region) for r in c.case.regions}
@@ -362,10 +370,10 @@ def _check_training(c: _Checker) -> None:
         if not run.allowed_chips:
             c.add("training", i, "allowed_chips", "the list is empty")
         for name in run.allowed_chips:
-            if c.refer("training", i, "allowed_chips", name, "chip") and name != "*":
-                if not chips[name].training_capable:
-                    rule = f"chip '{name}' is not training capable"
-                    c.add("training", i, "allowed_chips", rule)
+            known = c.refer("training", i, "allowed_chips", name, "chip") and name != "*"
+            if known and not chips[name].training_capable:
+                rule = f"chip '{name}' is not training capable"
+                c.add("training", i, "allowed_chips", rule)
 
 
 def _check_rates(c: _Checker) -> None:

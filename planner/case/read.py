@@ -39,9 +39,11 @@ def load_case(folder: str | Path) -> Case:
     tables: dict[str, tuple[Record, ...]] = {}
     lines: dict[str, tuple[int, ...]] = {}
     known = {SETTINGS_FILE, *(table.file for table in TABLES)}
-    for path in sorted(root.iterdir()):
-        if path.suffix in (".csv", ".toml") and path.name not in known:
-            faults.append(Fault(path.name, "is not a table of a case"))
+    faults.extend(
+        Fault(path.name, "is not a table of a case")
+        for path in sorted(root.iterdir())
+        if path.suffix in (".csv", ".toml") and path.name not in known
+    )
     settings = _read_settings(root, faults)
     for table in TABLES:
         found: list[Fault] = []

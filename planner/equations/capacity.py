@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyomo.environ as pyo
 
-from planner.equations.sets import members, Model, rows
+from planner.equations.sets import Model, members, rows
 from planner.instance import Instance
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pyomo.environ as pyo
 
+from planner.case.calendar import SECONDS_PER_HOUR
 from planner.equations.sets import Model, param, table
 from planner.instance import Instance
-
-SECONDS_PER_HOUR = 3600.0
 
 
 def existing_contracts(m: Model, inst: Instance) -> None:

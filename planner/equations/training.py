@@ -6,7 +6,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 from planner.equations.demand import pool_room
-from planner.equations.sets import members, Model, param, rows, table
+from planner.equations.sets import Model, members, param, rows, table
 from planner.instance import Instance
 
 
@@ -57,7 +57,7 @@ def flexible(m: Model, inst: Instance) -> None:
     )
     keys = [tuple(key) for key in np.argwhere(can).tolist()]
     m.FLEX = pyo.Set(dimen=3, initialize=keys)
-    m.flex = pyo.Var(m.FLEX, m.S, bounds=lambda _m, r, p, t, s: (0.0, float(limited[r, p, t])))
+    m.flex = pyo.Var(m.FLEX, m.S, bounds=lambda _m, r, p, t, _s: (0.0, float(limited[r, p, t])))
     members(m, "runs_on", (((p, t), r) for r, p, t in keys), m.P, m.T)
     firm = ((p, t, r) for r, p, t in keys if not tr.preemptible[r])
     members(m, "firm_runs_on", (((p, t), r) for p, t, r in firm), m.P, m.T)

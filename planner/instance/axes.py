@@ -1,4 +1,6 @@
-"""The numbers of a problem as labelled arrays. Axes are named in brackets:
+"""The numbers of a problem as labelled arrays.
+
+Axes are named in brackets:
 
 t period, s slice of the week, p pool, w serving workload, l line of an existing contract,
 k existing contract, j start of a term offer (offer, pool, period), v pay-as-you-go offer in a
@@ -182,8 +184,8 @@ class Starts:
     """Length of the contract, periods [j]."""
     payment_usd: Floats
     """Payment for one lot in the period, USD, not discounted [j, t]."""
-    inside_usd: Floats
-    """Payments for one lot within the horizon, discounted [j]."""
+    present_usd: Floats
+    """Payment for one lot in the period, discounted [j, t]."""
     liability_usd: Floats
     """Payments for one lot after the horizon, discounted [j]."""
     credit_usd: Floats
@@ -194,6 +196,12 @@ class Starts:
     """Basis of the price [j]."""
     sign_by_days: Ints
     """Lead: days before the period's start by which it must be signed [j]."""
+
+    @property
+    def inside_usd(self) -> Floats:
+        """Payments for one lot within the horizon, discounted [j]."""
+        out: Floats = self.present_usd.sum(axis=1)
+        return out
 
 
 @dataclass(frozen=True)

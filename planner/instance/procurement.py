@@ -192,7 +192,8 @@ def starts_of(case: Case, pools: Pools, offers: dict[int, list[Offer]]) -> Start
                 upfront = offer.upfront_share * float(owed.sum())
                 cash = owed * (1.0 - offer.upfront_share)
                 # The part paid upfront at the start, the rest as the chips are used.
-                inside = float((beta * cash)[:horizon].sum()) + upfront * float(beta_start[t])
+                present = beta * cash
+                present[t] += upfront * float(beta_start[t])
                 cash[t] += upfront
                 row: dict[str, object] = {
                     "names": f"{offer.offer}: {pools.names[p]} @ {calendar.labels[t]}",
@@ -205,7 +206,7 @@ def starts_of(case: Case, pools: Pools, offers: dict[int, list[Offer]]) -> Start
                     "active": share[:horizon],
                     "term_periods": term,
                     "payment_usd": cash[:horizon],
-                    "inside_usd": inside,
+                    "present_usd": present[:horizon],
                     "liability_usd": float(
                         (beta * owed)[horizon:].sum() * (1.0 - offer.upfront_share)
                     ),
@@ -218,7 +219,7 @@ def starts_of(case: Case, pools: Pools, offers: dict[int, list[Offer]]) -> Start
                     column[name].append(value)
     texts = {"names", "offer", "price_basis"}
     wholes = {"pool", "period", "min_lots", "max_lots", "term_periods", "sign_by_days"}
-    grids = {"active", "payment_usd"}
+    grids = {"active", "payment_usd", "present_usd"}
     arrays: dict[str, object] = {}
     for name, values in column.items():
         if name in texts:

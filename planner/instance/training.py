@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.case import Case
+from planner.case.calendar import SECONDS_PER_HOUR
 from planner.case.records import Chip
 from planner.case.workloads import TrainingRun
 from planner.instance.axes import Floats, Pools, Training
 from planner.instance.procurement import discount
 
 EFLOP_PER_TFLOP = 1e-6
-SECONDS_PER_HOUR = 3600.0
 
 
 def training_of(case: Case, pools: Pools) -> Training:
@@ -89,7 +89,7 @@ class _Column:
     use: Floats
 
 
-def _sites(case: Case, pools: Pools) -> dict[tuple[str, str], list[int]]:
+def _sites(case: Case) -> dict[tuple[str, str], list[int]]:
     """Pools that can host one run together: one chip family on one campus of one cloud."""
     campus = {(r.cloud, r.region): r.campus or r.region for r in case.regions}
     sites: dict[tuple[str, str], list[int]] = {}
@@ -111,7 +111,7 @@ def _placements(case: Case, pools: Pools, r: int, rate: Floats) -> list[_Column]
     first, last = calendar.index(run.earliest), calendar.index(run.deadline)
     work = (run.training_flop or 0.0) / 1e18
     found = []
-    for (site, chip), members in _sites(case, pools).items():
+    for (site, chip), members in _sites(case).items():
         rates = rate[members]
         if not rates.all():
             continue

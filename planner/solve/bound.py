@@ -20,13 +20,13 @@ Floats = npt.NDArray[np.float64]
 
 
 def usable_duals(y: Floats, row_lower: Floats, row_upper: Floats) -> Floats:
-    """y with the entries set to 0 whose sign selects an infinite row bound."""
+    """Y with the entries set to 0 whose sign selects an infinite row bound."""
     bad = ((y > 0) & np.isinf(row_lower)) | ((y < 0) & np.isinf(row_upper))
     return np.where(bad, 0.0, y)
 
 
 def _selected(multiplier: Floats, low: Floats, high: Floats) -> float:
-    """sum of multiplier x (low where it is positive, high where negative)."""
+    """Sum of multiplier x (low where it is positive, high where negative)."""
     side = np.where(multiplier > 0, low, high)
     return float(np.sum(multiplier * np.where(multiplier == 0, 0.0, side)))
 

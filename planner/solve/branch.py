@@ -114,9 +114,7 @@ class Search:
     def _dive(self, result: LpResult, at: int) -> None:
         since = time.perf_counter()
         low, high = node_bounds(self.matrix, self.nodes, at)
-        found = dive(
-            self.session, result, low[self.integer], high[self.integer], self.keep_going
-        )
+        found = dive(self.session, result, low[self.integer], high[self.integer], self.keep_going)
         if found is not None:
             self.offer(found.x)
         self._timed("dive", since)
@@ -174,9 +172,7 @@ class Search:
             self.tell("branch")
         self._timed("branch", since)
 
-    def _explore(
-        self, at: int, result: LpResult, points: dict[int, Floats], count: int
-    ) -> None:
+    def _explore(self, at: int, result: LpResult, points: dict[int, Floats], count: int) -> None:
         """Take a solved node's plan if it is whole, else keep it open unless it is too dear."""
         if not len(fractional(result.x, self.integer)):
             self._dive(result, at)

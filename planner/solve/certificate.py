@@ -58,9 +58,7 @@ def proven_bound(matrix: Matrix, y: Floats, ray: bool, bounds: tuple[Floats, Flo
     if not len(y):
         return -np.inf
     if ray:
-        gap = max(
-            farkas_gap(matrix.a, rows, bounds, y), farkas_gap(matrix.a, rows, bounds, -y)
-        )
+        gap = max(farkas_gap(matrix.a, rows, bounds, y), farkas_gap(matrix.a, rows, bounds, -y))
         scale = float(np.abs(y).max()) or 1.0
         return np.inf if gap > 1e-9 * scale else -np.inf
     return weak_duality_bound(matrix.objective, matrix.a, rows, bounds, y, matrix.offset)

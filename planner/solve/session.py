@@ -44,7 +44,8 @@ class Session:
         self.matrix = matrix
         self.stop = stop or threading.Event()
         self._column, self._row = scales(matrix)
-        self._highs = highspy.Highs()
+        # highspy ships incomplete types.
+        self._highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
         for name, value in (
             ("output_flag", False),
             ("threads", threads),
@@ -107,9 +108,7 @@ class Session:
     def set_row_bounds(self, rows: npt.NDArray[np.int64], low: Floats, high: Floats) -> None:
         """Change the bounds of rows, in the matrix's units."""
         scale = self._row[rows]
-        self._highs.changeRowsBounds(
-            len(rows), rows.astype(np.int32), low * scale, high * scale
-        )
+        self._highs.changeRowsBounds(len(rows), rows.astype(np.int32), low * scale, high * scale)
 
     def basis(self) -> Any:
         """The current basis; hand it to `set_basis` for a hot start."""
@@ -187,7 +186,6 @@ _STATUS = {
     highspy.HighsModelStatus.kInfeasible: "infeasible",
     highspy.HighsModelStatus.kUnboundedOrInfeasible: "infeasible",
     highspy.HighsModelStatus.kInterrupt: "interrupted",
-    highspy.HighsModelStatus.kHighsInterrupt: "interrupted",
     highspy.HighsModelStatus.kTimeLimit: "limit",
     highspy.HighsModelStatus.kIterationLimit: "limit",
     highspy.HighsModelStatus.kSolutionLimit: "limit",

@@ -4,7 +4,8 @@ TPOT of an aggregated run is a decode step plus the share of the prefills that d
 `t(B) + g * B * p / osl`; a disaggregated run decodes undisturbed. With speculation a step
 checks `VERIFIED` tokens and yields `accept` of them. TTFT is the handling, one step, the
 prefill and the wait behind others: the loop starts with a burst, so that the mean wait grows
-with the concurrency, `p * (1 + k * (B - 1))`. What exceeds the cache waits for whole requests.
+with the concurrency, `p * burst * (B - 1)^power`; disaggregated prefill waits by its load,
+`p * queue * B * p / (osl * TPOT)`. What exceeds the cache waits for whole requests.
 """
 
 from __future__ import annotations
@@ -18,13 +19,21 @@ import numpy as np
 from planner.throughput import physics
 from planner.throughput.factors import COEFFICIENTS, Factors, effect_keys
 from planner.throughput.inputs import FloatArray, ModelArrays, chip_arrays, model_arrays
-from planner.throughput.points import NODE, Points
+from planner.throughput.physics import NODE
+from planner.throughput.points import Points
 
 VERIFIED = 3.0
 """Tokens that a sequence checks per step under multi-token prediction."""
-TERMS: dict[str, float] = {"accept": 1.9, "trend": 0.85, "burst": 0.05, "queue": 0.05}
-"""Scalars of the loop, prior means: tokens accepted per speculative step; time after one more
-year of software; wait per request in flight over a prefill, aggregated and disaggregated."""
+TERMS: dict[str, tuple[float, float]] = {
+    "accept": (1.9, 0.2),
+    "trend": (0.82, 0.3),
+    "burst": (0.2, 1.0),
+    "power": (0.7, 0.3),
+    "queue": (1.0, 1.0),
+}
+"""Scalars of the loop, (prior mean, spread of the log): tokens accepted per speculative step;
+time after one more year of software; wait behind others in prefills, `burst * (B - 1)^power`;
+wait of disaggregated prefill, in prefills per unit of its load."""
 
 
 class Times(NamedTuple):
@@ -63,7 +72,7 @@ class Loop:
         p, m, b = self.points, self.model, self.batch
         chip = chip_arrays(p.chips).take(p.chip)
         c = np.exp(log_coefficients)
-        accept, trend, burst, queue = np.exp(terms)
+        accept, trend, burst, power, queue = np.exp(terms)
         peak = chip.tflops[np.arange(len(p)), p.precision]
         context = p.isl + 0.5 * p.osl
         verify = np.where(p.speculative, VERIFIED, 1.0)
@@ -75,10 +84,10 @@ class Loop:
         delay = physics.coefficient(c, "interference") * b * prefill / p.osl
         tpot = token + np.where(p.separate, 0.0, delay)
         engines = np.maximum(p.prefill_size / ahead, 1.0)
-        behind = np.where(
-            p.separate, queue * np.maximum(p.concurrency / engines - 1.0, 0.0), burst * (b - 1.0)
-        )
-        first = physics.coefficient(c, "first") + step + prefill * (1.0 + np.maximum(behind, 0.0))
+        load = p.concurrency * prefill / (engines * p.osl * tpot)
+        near = burst * np.maximum(b - 1.0, 0.0) ** power
+        behind = np.where(p.separate, queue * load, near)
+        first = physics.coefficient(c, "first") + step + prefill * (1.0 + behind)
         return Times(tpot, first + self.waiting / b * p.osl * tpot)
 
 
@@ -89,9 +98,7 @@ def levels(points: Points) -> list[list[str]]:
     for i in range(len(points)):
         key = (int(points.model[i]), int(points.chip[i]), int(points.precision[i]))
         if key not in found:
-            found[key] = effect_keys(
-                points.architectures[key[0]], points.chips[key[1]], key[2]
-            )
+            found[key] = effect_keys(points.architectures[key[0]], points.chips[key[1]], key[2])
         row = list(found[key])
         if points.backend[i]:
             row.append(f"backend:{points.backend[i]}")
@@ -109,14 +116,16 @@ def predict(points: Points, factors: Factors) -> Times:
     }
     base = np.array([factors.base.get(n, np.log(COEFFICIENTS[n])) for n in names])
     zero = np.zeros(len(names))
-    log = np.array([
-        base + sum((vectors.get(k, zero) for k in row), zero) for row in levels(points)
-    ]).reshape(len(points), len(names))
+    log = np.array(
+        [base + sum((vectors.get(k, zero) for k in row), zero) for row in levels(points)]
+    ).reshape(len(points), len(names))
     return Loop.of(points).times(log, term_array(factors.terms))
 
 
 def term_array(terms: dict[str, float] | Sequence[float]) -> FloatArray:
     """Logs of the loop's terms in the order of `TERMS`; missing ones at their prior."""
     if isinstance(terms, dict):
-        return np.log(np.array([terms.get(k, v) for k, v in TERMS.items()]))
-    return np.log(np.asarray(terms, dtype=float))
+        values = [terms.get(k, v) for k, (v, _) in TERMS.items()]
+    else:
+        values = list(terms)
+    return np.asarray(np.log(np.array(values, dtype=float)))

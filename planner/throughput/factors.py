@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from planner.case.records import Architecture, Chip
-from planner.throughput.inputs import PRECISIONS, FloatArray, architecture_names, chip_names
+from planner.throughput.inputs import PRECISIONS, FloatArray, chip_names
 
 COEFFICIENTS: dict[str, float] = {
     "weights": 1.5,
@@ -42,7 +42,14 @@ sequence and step; interference: share of a prefill's time that delays running r
 first: milliseconds of a request's handling before its first token.
 """
 KINDS = (
-    "family", "chip", "lineage", "model", "precision", "emulated", "backend", "layout",
+    "family",
+    "chip",
+    "lineage",
+    "model",
+    "precision",
+    "emulated",
+    "backend",
+    "layout",
 )
 """Kinds of effects."""
 INDEX = {name: i for i, name in enumerate(COEFFICIENTS)}
@@ -66,11 +73,15 @@ class Factors:
             "calibrated": (0.75, 1.3),
             "modelled": (0.5, 1.6),
             "extrapolated": (0.45, 1.7),
+            "unmeasured_family": (0.35, 2.0),
         }
     )
-    """Provenance -> (low, high) multipliers of a rate; from quantiles of left-out errors."""
+    """Provenance, and `unmeasured_family` -> (low, high) multipliers of a rate; from quantiles of
+    left-out errors."""
+    calibrated_chips: tuple[str, ...] = ()
+    """Chips with measurements."""
     calibrated_pairs: tuple[str, ...] = ()
-    """`chip|lineage` combinations with measurements."""
+    """`family|lineage` combinations with measurements."""
     longest_input: float = 15_000.0
     """Longest measured input, tokens; longer ones are extrapolated."""
     data_sha256: str = ""
@@ -92,6 +103,7 @@ class Factors:
         raw = json.loads(text)
         raw["bands"] = {k: (float(v[0]), float(v[1])) for k, v in raw["bands"].items()}
         raw["calibrated_pairs"] = tuple(raw["calibrated_pairs"])
+        raw["calibrated_chips"] = tuple(raw["calibrated_chips"])
         return cls(**raw)
 
 
@@ -119,20 +131,38 @@ def lineage(architecture: Architecture) -> str:
     return "experts" if architecture.experts else "dense"
 
 
+def kin(architecture: Architecture) -> str:
+    """Layers, width and kind: architectures that share them run the same kernels.
+
+    So Kimi-K2.5 takes what DeepSeek-V3 showed, and Llama-2-70B what Llama-3.1-70B did.
+    """
+    kind = lineage(architecture)
+    return f"{architecture.layers}x{architecture.hidden_size}-{kind}"
+
+
+def is_calibrated(factors: Factors, architecture: Architecture, chip: Chip) -> bool:
+    """Whether the chip was measured, and this kind of architecture on its family.
+
+    That is what the errors of left-out (chip, model) pairs speak for.
+    """
+    name = chip_names().get(chip.chip.lower(), chip.chip)
+    pair = f"{chip.family}|{lineage(architecture)}"
+    return name in factors.calibrated_chips and pair in factors.calibrated_pairs
+
+
 def effect_keys(architecture: Architecture, chip: Chip, precision: int) -> list[str]:
     """Names of the effects of a model on a chip at a precision code.
 
     A format that the chip computes in a wider one has an effect of its own (`emulated`).
     """
     chip_name = chip_names().get(chip.chip.lower(), chip.chip)
-    model = architecture_names().get(architecture.architecture.lower(), architecture.architecture)
     name = PRECISIONS[precision]
     peak = {"bf16": chip.bf16_tflops, "fp8": chip.fp8_tflops, "fp4": chip.fp4_tflops}[name]
     keys = [
         f"family:{chip.family}",
         f"chip:{chip_name}",
         f"lineage:{lineage(architecture)}",
-        f"model:{model}",
+        f"model:{kin(architecture)}",
         f"precision:{name}",
     ]
     return keys if peak is not None else [*keys, f"emulated:{name}"]
@@ -143,10 +173,13 @@ def resolve(
     architectures: Sequence[Architecture],
     chips: Sequence[Chip],
     precisions: Sequence[str] = PRECISIONS,
+    separate: bool = False,
 ) -> FloatArray:
     """Coefficients of every model, chip and precision: shape (models, chips, precisions, J).
 
-    No engine is assumed (the mean of those measured), and no speculation.
+    No engine is assumed (the mean of those measured), and no speculation. `separate` gives those
+    of a replica that only decodes, for latent attention, with which such runs were measured;
+    other models keep the aggregated ones.
     """
     names = list(COEFFICIENTS)
     vectors = {k: np.array([row.get(n, 0.0) for n in names]) for k, row in factors.effects.items()}
@@ -157,5 +190,7 @@ def resolve(
         for j, c in enumerate(chips):
             for k, p in enumerate(precisions):
                 keys = effect_keys(a, c, PRECISIONS.index(p))
+                if separate and a.attention == "mla":
+                    keys.append("layout:separate")
                 log[i, j, k] = base + sum((vectors.get(x, zero) for x in keys), zero)
     return np.asarray(np.exp(log))

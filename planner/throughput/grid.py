@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ from scipy.stats import norm
 
 from planner.case.records import Architecture, Chip
 from planner.throughput import physics
-from planner.throughput.factors import Factors, lineage, load_factors, resolve
+from planner.throughput.factors import Factors, is_calibrated, load_factors, resolve
 from planner.throughput.inputs import (
     PRECISIONS,
     BoolArray,
@@ -36,114 +36,20 @@ from planner.throughput.inputs import (
     FloatArray,
     IntArray,
     chip_arrays,
-    chip_names,
     model_arrays,
 )
+from planner.throughput.shapes import Limit, Options, Provenance, RateTable, Shape
+
+__all__ = ["Limit", "Options", "Provenance", "RateTable", "Shape", "best_rates"]
 
 SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
-"""Replica sizes tried, chips; at most the scale-up domain."""
+"""Replica sizes tried, chips; beyond the scale-up domain they meet over the scale-out network."""
 BATCHES = np.unique(np.round(np.geomspace(1, 4096, 49)))
 """Batches tried."""
 BLOCK = 250_000
 """Configurations evaluated at once per round trip; bounds the memory of the temporaries."""
 MODES = ("aggregated", "disaggregated")
 """Serving modes; the index is the mode's code."""
-
-
-class Provenance(IntEnum):
-    """How a rate came about, from the firmest; `MEASURED` is set by whoever has a measurement."""
-
-    MEASURED = 0
-    CALIBRATED = 1
-    MODELLED = 2
-    EXTRAPOLATED = 3
-
-
-class Limit(IntEnum):
-    """Why a rate is zero (below 10), or what binds a positive one."""
-
-    DOES_NOT_FIT = 1
-    ROUND_TRIP = 2
-    TTFT = 3
-    TPOT = 4
-    NO_PRECISION = 5
-    BINDS_TTFT = 11
-    BINDS_TPOT_MEMORY = 12
-    BINDS_TPOT_COMPUTE = 13
-    BINDS_TPOT_COLLECTIVE = 14
-    BINDS_TPOT_OVERHEAD = 15
-    BINDS_CAPACITY = 16
-    BINDS_PREFILL = 17
-    BINDS_BATCH_GRID = 18
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Request shapes and targets of W workloads; every array has length W."""
-
-    input_tokens: FloatArray
-    """Mean input, cached part included, tokens."""
-    cached_tokens: FloatArray
-    """Mean part of the input served from the prefix cache, tokens."""
-    output_tokens: FloatArray
-    """Mean output, tokens."""
-    ttft_ms: FloatArray
-    """Target for the time to first token, round trip included; infinity = none."""
-    tpot_ms: FloatArray
-    """Target for the time per output token; infinity = none."""
-    percentile: FloatArray
-    """Percentile at which TTFT is judged, such as 0.95."""
-    tpot_percentile: FloatArray | None = None
-    """Percentile at which TPOT is judged; None = the median."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """Assumptions of the planner that no measurement fixes."""
-
-    chunk_tokens: float = 8192.0
-    """New tokens that one step prefills at most; each step also decodes the batch."""
-    service_cv: float = 1.0
-    """Coefficient of variation of prefill times, from the spread of new tokens."""
-    max_utilisation: float = 0.95
-    """Ceiling of the prefill pipe's utilisation when there is no TTFT target."""
-    kept_prefixes: float = 1.0
-    """Idle prefixes, each as long as the mean input, kept in memory per running request. It does
-    not depend on the hit rate, so that a cold cache never looks better than a warm one."""
-    disaggregation: bool = True
-    """Whether separate prefill and decode replicas may be chosen."""
-    weight_only_fp4: bool = False
-    """Whether FP4 weights may be used on chips without FP4 arithmetic."""
-
-
-@dataclass(frozen=True)
-class RateTable:
-    """Best configurations, arrays of shape (workloads, chips, round trips)."""
-
-    requests_per_s_per_chip: FloatArray
-    """Mid rate; 0 where impossible."""
-    low: FloatArray
-    """Low end of the band."""
-    high: FloatArray
-    """High end of the band."""
-    provenance: IntArray
-    """Codes of `Provenance`."""
-    limit: IntArray
-    """Codes of `Limit`."""
-    chips_per_replica: IntArray
-    """Chosen n; 0 where impossible."""
-    batch: IntArray
-    """Chosen batch per replica."""
-    precision: IntArray
-    """Index into `PRECISIONS`."""
-    mode: IntArray
-    """Index into `MODES`."""
-    ttft_ms: FloatArray
-    """TTFT at the percentile, round trip included."""
-    tpot_ms: FloatArray
-    """TPOT."""
-    output_tokens_per_s_per_chip: FloatArray
-    """Rate times output tokens."""
 
 
 def _queue_rate(
@@ -154,7 +60,7 @@ def _queue_rate(
     `u = 1 / (1 + v / (slack / s - a))`, at most `top`; 0 when even an empty pipe is too slow.
     """
     room = slack / s - a
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         used = np.where(room > 0, 1.0 / (1.0 + v / np.maximum(room, 1e-300)), 0.0)
     return np.asarray(1e3 * np.minimum(used, top) / s)
 
@@ -173,6 +79,8 @@ class _Grid:
     tpot_rate: FloatArray
     decode_rate: FloatArray
     """Least of the TPOT and batch limits, requests/s per replica; 0 where not allowed."""
+    alone: FloatArray
+    """Decode step of a replica that only decodes, ms."""
     alone_rate: FloatArray
     """Rate of a decode-only replica."""
     native: BoolArray
@@ -189,12 +97,16 @@ def _build(
     architectures: Sequence[Architecture],
     chips: ChipArrays,
     coefficients: FloatArray,
+    separate: FloatArray,
     codes: IntArray,
     model_index: IntArray,
     shape: Shape,
     options: Options,
 ) -> _Grid:
-    """All terms of the grid for the workloads of `shape`; coefficients (models, C, P, J)."""
+    """All terms of the grid for the workloads of `shape`; coefficients (models, C, P, J).
+
+    `separate` are those of a replica that only decodes.
+    """
 
     def w(x: FloatArray) -> FloatArray:
         return np.asarray(x, dtype=float)[:, None, None, None, None]
@@ -213,15 +125,19 @@ def _build(
     context = w(shape.input_tokens) + 0.5 * out
     parts = physics.decode_step(m, chip, c, p, peak, n, batch, context)
     step = limit_step = parts.total
+    c_alone = separate[model_index][:, :, :, None, None, :]
+    alone = limit_alone = physics.decode_step(m, chip, c_alone, p, peak, n, batch, context).total
     level = shape.tpot_percentile
     if level is not None and np.any(np.asarray(level) > 0.5):
         surge = batch + w(norm.ppf(np.maximum(level, 0.5))) * np.sqrt(batch)
         limit_step = physics.decode_step(m, chip, c, p, peak, n, surge, context).total
+        limit_alone = physics.decode_step(m, chip, c_alone, p, peak, n, surge, context).total
     prefill = physics.prefill_ms(m, chip, c, peak, n, new, cached)
-    share = physics.coefficient(c, "interference") * prefill
+    slower = physics.coefficient(c, "interference")
+    share = slower * prefill
     kept = physics.cache_gb(m, p, w(shape.input_tokens) + out)
     kept = kept + options.kept_prefixes * physics.cache_gb(m, p, w(shape.input_tokens))
-    fits = physics.fits(m, chip, p, n, (batch + 2.0 * np.sqrt(batch)) * kept) & (n <= chip.domain)
+    fits = physics.fits(m, chip, p, n, (batch + physics.HEADROOM * np.sqrt(batch)) * kept)
     native = chips.native[axis, p] | (p <= 1) | options.weight_only_fp4
     allowed = np.broadcast_to(fits & native, step.shape)
     room = 1.0 - limit_step / w(shape.tpot_ms)
@@ -235,11 +151,14 @@ def _build(
         parts=parts,
         prefill=prefill,
         share=share,
-        pipe=prefill + new / options.chunk_tokens * step,
+        pipe=prefill * np.maximum(slower, 1.0) + new / options.chunk_tokens * step,
         free=w(shape.ttft_ms) - first - step,
         tpot_rate=tpot_rate,
         decode_rate=np.where(allowed, np.minimum(tpot_rate, little), 0.0),
-        alone_rate=np.where(allowed & (room >= 0), 1e3 * batch / (out * step), 0.0),
+        alone=alone,
+        alone_rate=np.where(
+            allowed & (limit_alone <= w(shape.tpot_ms)), 1e3 * batch / (out * alone), 0.0
+        ),
         native=native,
         fits=np.broadcast_to(fits, step.shape),
         allowed=allowed,
@@ -256,27 +175,39 @@ def _flat(x: FloatArray) -> FloatArray:
     return x.reshape(*x.shape[:2], -1)
 
 
-def _at(x: NDArray[np.generic], like: tuple[int, ...], best: IntArray) -> NDArray[np.generic]:
+def _at(x: NDArray[Any], like: tuple[int, ...], best: IntArray) -> NDArray[Any]:
     """Value of a broadcastable grid term at the configuration index `best` (W, C)."""
     full = np.broadcast_to(x, like)
     w, c = np.indices(best.shape)
-    return full[(w, c, *np.unravel_index(best, like[2:]))]
+    return np.asarray(full[(w, c, *np.unravel_index(best, like[2:]))])
 
 
-def _column(g: _Grid, trip: FloatArray, factors: Factors, options: Options) -> dict[str, NDArray]:
+def _column(
+    g: _Grid, trip: FloatArray, factors: Factors, options: Options
+) -> dict[str, NDArray[Any]]:
     """Best configuration of every (workload, chip) at one round trip per workload, ms (W,)."""
     like = g.step.shape
-    slack = g.free - trip[:, None, None, None, None]
+    away = trip[:, None, None, None, None]
+    with np.errstate(invalid="ignore"):
+        slack = g.free - away
     queue = _queue_rate(slack, g.pipe, g.quantile, g.spread, options.max_utilisation)
     n = np.asarray(SIZES)[:, None]
     chosen = _flat(np.minimum(g.decode_rate, queue) / n)
     best = np.argmax(chosen, axis=-1)
     theta = np.take_along_axis(chosen, best[..., None], -1)[..., 0]
     mode = np.zeros_like(best)
+    queued = g.prefill
     if options.disaggregation:
-        alone = g.target - g.first - trip[:, None, None, None, None]
-        ahead = _queue_rate(alone, g.prefill, g.quantile, g.spread, options.max_utilisation)
-        room = np.where(g.allowed[..., :1], ahead / n, 0.0).max(axis=-2, keepdims=True)
+        with np.errstate(invalid="ignore"):
+            left = g.target - g.first - away
+        ahead = _queue_rate(left, g.prefill, g.quantile, g.spread, options.max_utilisation)
+        per_chip = np.where(g.allowed[..., :1], ahead / n, 0.0)
+        room = per_chip.max(axis=-2, keepdims=True)
+        at_size = np.argmax(per_chip, axis=-2, keepdims=True)
+        served = np.take_along_axis(np.broadcast_to(g.prefill, per_chip.shape), at_size, -2)
+        load = 1e-3 * served * np.take_along_axis(ahead, at_size, -2)
+        share = np.minimum(load, options.max_utilisation)
+        queued = served * (g.quantile + g.spread * share / (1.0 - share))
         rate = g.alone_rate / n
         both = np.where((rate > 0) & (room > 0), 1.0 / factors.disaggregated, 0.0)
         both = _flat(both / (1.0 / np.maximum(rate, 1e-300) + 1.0 / np.maximum(room, 1e-300)))
@@ -291,10 +222,11 @@ def _column(g: _Grid, trip: FloatArray, factors: Factors, options: Options) -> d
     def at(x: FloatArray) -> FloatArray:
         return np.asarray(_at(x, like, best), dtype=float)
 
-    step, share, pipe = at(g.step), at(g.share), np.where(mode == 1, at(g.prefill), at(g.pipe))
+    step = np.where(mode == 1, at(g.alone), at(g.step))
+    share, pipe = at(g.share), at(g.pipe)
     load = np.minimum(rate * pipe * 1e-3, options.max_utilisation)
-    wait = pipe * (at(g.quantile) + at(g.spread) * load / (1.0 - load))
-    ttft = trip[:, None] + at(g.first) + step + wait
+    wait = step + pipe * (at(g.quantile) + at(g.spread) * load / (1.0 - load))
+    ttft = trip[:, None] + at(g.first) + np.where(mode == 1, at(queued), wait)
     delay = np.where(mode == 1, 0.0, np.minimum(rate * share * 1e-3, 0.999))
     limit = _limits(g, trip, theta, best, mode, at(queue), at(g.decode_rate), at(g.tpot_rate))
     alive = theta > 0
@@ -346,7 +278,9 @@ def _limits(
     binding = np.where((tpot <= decode * (1 + 1e-9)) | ~more_tpot, largest, binding)
     binding = np.where(~more_fits, int(Limit.BINDS_CAPACITY), binding)
     binding = np.where(last & more_fits, int(Limit.BINDS_BATCH_GRID), binding)
-    binding = np.where((queue < decode) & (mode == 0), int(Limit.BINDS_TTFT), binding)
+    capped = np.isfinite(g.target).reshape(-1, 1)
+    waits = np.where(capped, int(Limit.BINDS_TTFT), int(Limit.BINDS_PREFILL))
+    binding = np.where((queue < decode) & (mode == 0), waits, binding)
     return np.where(theta > 0, binding, code).astype(np.int64)
 
 
@@ -387,32 +321,26 @@ def best_rates(
     _check(architectures, index, shape, trips, precisions)
     codes = np.array([PRECISIONS.index(p) for p in precisions], dtype=np.int64)
     coefficients = resolve(factors, architectures, chips, precisions)
+    separate = resolve(factors, architectures, chips, precisions, separate=True)
     arrays = chip_arrays(chips)
     dims = (len(index), len(chips), trips.shape[1])
-    columns: dict[str, NDArray] = {}
+    columns: dict[str, NDArray[Any]] = {}
     per_block = max(1, int(BLOCK // max(1, len(chips) * len(codes) * len(SIZES) * len(BATCHES))))
     for start in range(0, dims[0], per_block):
         rows = slice(start, start + per_block)
-        part = Shape(
-            **{
-                k: None if v is None else np.asarray(v, dtype=float)[rows]
-                for k, v in vars(shape).items()
-            }
-        )
-        g = _build(architectures, arrays, coefficients, codes, index[rows], part, options)
+        part = shape.rows(rows)
+        g = _build(architectures, arrays, coefficients, separate, codes, index[rows], part, options)
         for r in range(dims[2]):
             for key, value in _column(g, trips[rows, r], factors, options).items():
                 columns.setdefault(key, np.zeros(dims, dtype=value.dtype))[rows, :, r] = value
     provenance = _provenance(architectures, chips, index, shape, factors, dims)
-    band = np.ones((4, 2))
-    for code in (Provenance.CALIBRATED, Provenance.MODELLED, Provenance.EXTRAPOLATED):
-        band[code] = factors.bands[code.name.lower()]
+    band = _bands(chips, provenance, factors)
     theta = columns["theta"]
     out = np.asarray(shape.output_tokens, dtype=float)[:, None, None]
     return RateTable(
         requests_per_s_per_chip=theta,
-        low=theta * band[provenance, 0],
-        high=theta * band[provenance, 1],
+        low=theta * band[..., 0],
+        high=theta * band[..., 1],
         provenance=provenance,
         limit=columns["limit"],
         chips_per_replica=columns["size"],
@@ -454,10 +382,27 @@ def _provenance(
     dims: tuple[int, ...],
 ) -> IntArray:
     """Codes of `Provenance`, shape `dims`."""
-    known = set(factors.calibrated_pairs)
-    names = [chip_names().get(x.chip.lower(), x.chip) for x in chips]
-    table = np.array([[f"{x}|{lineage(a)}" in known for x in names] for a in architectures])
+    table = np.array([[is_calibrated(factors, a, x) for x in chips] for a in architectures])
     code = np.where(table[index], int(Provenance.CALIBRATED), int(Provenance.MODELLED))
     far = np.asarray(shape.input_tokens, dtype=float) > factors.longest_input
     code = np.where(far[:, None], int(Provenance.EXTRAPOLATED), code)
     return np.broadcast_to(code[:, :, None], dims).astype(np.int64)
+
+
+def _bands(chips: Sequence[Chip], provenance: IntArray, factors: Factors) -> FloatArray:
+    """(low, high) multipliers of every rate, shape (W, C, R, 2).
+
+    A chip whose family was never measured takes the wider of its provenance's band and
+    `unmeasured_family`.
+    """
+    codes = (Provenance.CALIBRATED, Provenance.MODELLED, Provenance.EXTRAPOLATED)
+    table = np.ones((4, 2))
+    for code in codes:
+        table[code] = factors.bands[code.name.lower()]
+    band = table[provenance]
+    far = np.array(factors.bands["unmeasured_family"])
+    known = np.array([f"family:{c.family}" in factors.effects for c in chips], dtype=bool)
+    foreign = (~known[None, :, None]) & (provenance != Provenance.CALIBRATED)
+    low = np.where(foreign, np.minimum(band[..., 0], far[0]), band[..., 0])
+    high = np.where(foreign, np.maximum(band[..., 1], far[1]), band[..., 1])
+    return np.stack([low, high], axis=-1)

@@ -41,6 +41,8 @@ class ModelArrays:
     """Weights used by one token, billions."""
     expert_share: FloatArray
     """Share of the routed experts that one token uses; 1 for a dense model."""
+    routes: FloatArray
+    """Routed experts that one token uses; 0 for a dense model."""
     layers: FloatArray
     """Layers."""
     full_layers: FloatArray
@@ -127,6 +129,7 @@ def model_arrays(architectures: Sequence[Architecture]) -> ModelArrays:
         routed=routed,
         active=col([x.active_params_b for x in a]),
         expert_share=share,
+        routes=col([x.experts_per_token for x in a]),
         layers=layers,
         full_layers=full,
         hidden=col([x.hidden_size for x in a]),

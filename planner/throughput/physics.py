@@ -21,6 +21,15 @@ DENSE_BYTES = np.array([2.0, 1.0, 1.0])
 """Bytes of the other weights of a mixture of experts; fp4 checkpoints keep attention wider."""
 CACHE_BYTES = np.array([2.0, 1.0, 1.0])
 """Bytes of a cached element."""
+NODE = 8
+"""Chips of a node, the largest tensor-parallel group of the measured runs."""
+SCALEOUT_GB_PER_S = 100.0
+"""Link of a chip beyond its scale-up domain, both directions: a 400 Gbit/s port. Assumption."""
+SCALEOUT_LATENCY = 3.0
+"""Latency of a collective beyond the scale-up domain over one within. Assumption."""
+HEADROOM = 4.0
+"""Memory is kept for the mean batch plus this many of its square roots. Random arrivals alone
+would need two or three; a step also slows as the batch grows, which widens the swings."""
 USABLE_HBM = 0.90
 """Share of memory for weights and cache; engines reserve the rest for activations."""
 
@@ -119,9 +128,28 @@ def collective_ms(
     m: ModelArrays, chip: ChipArrays, c: FloatArray, n: FloatArray, tokens: FloatArray
 ) -> FloatArray:
     """Time of two collectives a layer for `tokens` tokens: latency and transfer, ms."""
-    latency = 2e-3 * m.layers * np.log2(n) * coefficient(c, "latency")
-    sent = 8e-6 * m.layers * m.hidden * tokens * (1.0 - 1.0 / n) / chip.link
-    return np.asarray(latency + sent * coefficient(c, "link"))
+    far = np.where(n > chip.domain, SCALEOUT_LATENCY, 1.0)
+    latency = 2e-3 * m.layers * np.log2(n) * coefficient(c, "latency") * far
+    return np.asarray(latency + transfer_ms(m, chip, c, n, tokens))
+
+
+def transfer_ms(
+    m: ModelArrays, chip: ChipArrays, c: FloatArray, n: FloatArray, tokens: FloatArray
+) -> FloatArray:
+    """Time to send the activations of `tokens` tokens through all layers, ms.
+
+    Two all-reduces a layer of two-byte activations, each moving its data twice:
+    `8 * layers * hidden * tokens * (n-1)/n` bytes. A mixture of experts with latent attention on
+    more than a node may exchange tokens with experts instead (one byte out, two back):
+    `3 * layers * hidden * experts per token * tokens / n`; the less of the two is taken. Beyond
+    the scale-up domain the data pass the scale-out port.
+    """
+    link = np.where(n > chip.domain, np.minimum(chip.link, SCALEOUT_GB_PER_S), chip.link)
+    reduced = 8.0 * (1.0 - 1.0 / n)
+    exchange = (n > NODE) & m.latent & (m.routes > 0)
+    moved = np.where(exchange, np.minimum(3.0 * m.routes / n, reduced), reduced)
+    sent = 1e-6 * moved * m.layers * m.hidden * tokens / link
+    return np.asarray(sent * coefficient(c, "link"))
 
 
 def prefill_ms(
@@ -142,8 +170,8 @@ def prefill_ms(
     span = cached + 0.5 * new
     reach = np.minimum(span, m.sparse) + m.index_share * span
     flops = m.active * new / tflops + m.attention_width * new * reach * 1e-9 / chip.bf16
-    sent = 8e-6 * m.layers * m.hidden * new * (1.0 - 1.0 / n) / chip.link
-    return np.asarray(2.0 * flops / n * coefficient(c, "prefill") + sent * coefficient(c, "link"))
+    compute = 2.0 * flops / n * coefficient(c, "prefill")
+    return np.asarray(compute + transfer_ms(m, chip, c, n, new))
 
 
 def fits(

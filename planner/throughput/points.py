@@ -7,6 +7,7 @@ checks alike:
   parallel size (the same times appear again under the square root), so its size is the root;
 - the multi-token prediction of DeepSeek models is on in the engine builds of `SPECULATIVE`
   (their step times split in two there, by a factor near two at small batches);
+- a run on more than eight chips of a rack is disaggregated, whatever its label;
 - a disaggregated run decodes in workers of at most eight chips.
 """
 
@@ -31,6 +32,7 @@ from planner.throughput.inputs import (
     measured_chips,
     open_architectures,
 )
+from planner.throughput.physics import NODE
 
 SPECULATIVE = {
     ("trtllm", "1.1.0rc2.post2", "2026-01"),
@@ -42,8 +44,8 @@ SPECULATING_LINEAGES = ("latent",)
 """Lineages with a trained prediction head that these builds use."""
 REFERENCE_DAY = date(2026, 1, 15)
 """Day at which the software trend is zero."""
-NODE = 8
-"""Chips of a node, the largest tensor-parallel group of the aggregated runs."""
+DECODE_SHARE = 0.6
+"""Share of the chips of a disaggregated run that decode, where the table does not say."""
 REQUIRED = ("chip", "model", "isl", "osl", "concurrency", "n_gpus")
 """Columns that a prediction needs."""
 
@@ -79,6 +81,8 @@ class Points:
     """Chips that prefill (the worker itself when aggregated)."""
     separate: BoolArray
     """Whether prefill runs elsewhere."""
+    split_known: BoolArray
+    """Whether the table says how many chips prefill and decode."""
     expert_parallel: BoolArray
     """Whether the table shows an expert-parallel layout."""
     speculative: BoolArray
@@ -217,13 +221,16 @@ def points_from_rows(
         code = _precision(row, where, faults, default)
         if model is None or part is None:
             continue
-        architecture, chip = models[model], parts[part]
+        architecture = models[model]
         engine = row.get("backend", "").lower()
         decode = more["decode_gpus"]
-        apart = row.get("mode", "").lower().startswith("disagg") or decode > 0
         total = need["n_gpus"]
+        rack = parts[part].scaleup_domain_chips > NODE and parts[part].vendor == "NVIDIA"
+        apart = row.get("mode", "").lower().startswith("disagg") or decode > 0
+        apart = apart or (rack and total > NODE)
+        stated = decode > 0
         if apart:
-            decode = decode if decode > 0 else max(1.0, np.floor(total / 2))
+            decode = decode if decode > 0 else max(1.0, np.round(DECODE_SHARE * total))
             ahead = more["prefill_gpus"] if more["prefill_gpus"] > 0 else max(1.0, total - decode)
             size = min(decode, float(NODE))
             experts = False
@@ -247,6 +254,7 @@ def points_from_rows(
             counted=total,
             prefill_size=ahead,
             separate=apart,
+            split_known=stated,
             expert_parallel=experts,
             speculative=spec,
             years=_years(row.get("measured_date", "")),
@@ -255,7 +263,7 @@ def points_from_rows(
         )
     if faults:
         raise PointError("\n".join(faults))
-    flags = ("separate", "expert_parallel", "speculative")
+    flags = ("split_known", "separate", "expert_parallel", "speculative")
     whole = ("model", "chip", "precision")
     return Points(
         architectures=tuple(models.values()),

@@ -162,7 +162,7 @@ def rates_of(case: Case, factors: Factors | None = None) -> Rates:
         basis=basis,
         reason=reason,
         by_chip=by_chip,
-        reference=_reference(case, by_chip[:, chip_at[case.settings.reference_chip]], factors),
+        reference=_reference(case, by_chip, factors),
         round_trip_ms=trip,
     )
 
@@ -218,16 +218,25 @@ def _override(
             basis[i, here], reason[i, here] = "measured", "measured"
 
 
-def _reference(case: Case, rate: FloatArray, factors: Factors | None) -> FloatArray:
-    """Rate of the reference chip; without targets where it cannot keep them [workload]."""
-    if (rate > 0).all():
-        return rate
-    shape = shape_of(case)
-    free = np.full(len(rate), np.inf)
-    relaxed = replace(shape, ttft_ms=free, tpot_ms=free)
+def _reference(case: Case, by_chip: FloatArray, factors: Factors | None) -> FloatArray:
+    """Rate of the reference chip without round trip [workload].
+
+    Where it cannot keep the targets, its rate without them. Where it cannot hold the model at
+    all, the rate of the fastest chip that can, scaled by memory bandwidth, which bounds
+    decoding: what the reference chip would do if it had the memory.
+    """
     at = [c.chip for c in case.chips].index(case.settings.reference_chip)
-    out = rate.copy()
-    for rows, table in grids(case, relaxed, np.zeros((len(rate), 1)), factors):
-        fallback = table.requests_per_s_per_chip[:, at, 0]
+    bandwidth = np.array([c.hbm_tb_per_s for c in case.chips])
+    out = by_chip[:, at].copy()
+    if (out > 0).all():
+        return out
+    shape = shape_of(case)
+    free = np.full(len(out), np.inf)
+    relaxed = replace(shape, ttft_ms=free, tpot_ms=free)
+    for rows, table in grids(case, relaxed, np.zeros((len(out), 1)), factors):
+        rate = table.requests_per_s_per_chip[:, :, 0]
+        best = rate.argmax(axis=1)
+        scaled = rate.max(axis=1) * bandwidth[at] / bandwidth[best]
+        fallback = np.where(rate[:, at] > 0, rate[:, at], scaled)
         out[rows] = np.where(out[rows] > 0, out[rows], fallback)
-    return np.maximum(out, 1e-12)
+    return np.maximum(out, np.finfo(float).tiny)

@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m benchmarks NAME` prints its figures as one JSON object at the end."""

@@ -1,0 +1,129 @@
+"""The audit's statement of a problem: every family, put together.
+
+To add a family write one function `(draft, instance) -> None` that adds its columns, rows and
+cost terms, with its formula as docstring, and append it to FAMILIES.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from planner.audit import columns, cost, rows_procurement, rows_serving, rows_training
+from planner.audit.draft import Block, Bools, Draft, Floats
+from planner.instance import Instance
+
+Family = Callable[[Draft, Instance], None]
+
+FAMILIES: tuple[Family, ...] = (
+    columns.lots,
+    columns.any_lots,
+    columns.hourly,
+    columns.leave,
+    columns.contracted,
+    columns.serve,
+    columns.unserved,
+    columns.shed,
+    columns.place,
+    columns.missed,
+    columns.flex,
+    rows_procurement.lots_least,
+    rows_procurement.lots_most,
+    rows_procurement.leave_once,
+    rows_procurement.contracted_chips,
+    rows_procurement.supply,
+    rows_procurement.install,
+    rows_serving.demand_peak,
+    rows_serving.demand_volume,
+    rows_training.placement,
+    rows_training.paused_work,
+    rows_training.cluster,
+    rows_training.standing_week,
+    rows_training.standing_slice,
+    rows_serving.capacity,
+    rows_serving.firm_capacity,
+    cost.existing_contracts,
+    cost.exit_fees,
+    cost.new_contracts,
+    cost.pay_as_you_go,
+    cost.liability_past_horizon,
+    cost.salvage_past_horizon,
+    cost.unserved_demand,
+    cost.missed_training,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class AuditModel:
+    """row_lower <= A x <= row_upper, lower <= x <= upper, cost = sum_terms (cost @ x + offset)."""
+
+    columns: Mapping[str, Block]
+    """Variable -> its labelled columns."""
+    rows: Mapping[str, Block]
+    """Constraint -> its labelled rows."""
+    a: sp.csr_array
+    """Coefficients [row, column]."""
+    row_lower: Floats
+    row_upper: Floats
+    lower: Floats
+    upper: Floats
+    integer: Bools
+    """Whether the column is a whole number."""
+    cost_terms: tuple[str, ...]
+    """Names of the cost terms."""
+    cost: Floats
+    """Coefficients [term, column], USD."""
+    cost_offset: Floats
+    """Constants [term], USD."""
+
+    def column_words(self, position: int) -> str:
+        """A column in words."""
+        return _words(self.columns, position)
+
+    def row_words(self, position: int) -> str:
+        """A row in words."""
+        return _words(self.rows, position)
+
+
+def _words(blocks: Mapping[str, Block], position: int) -> str:
+    """A member of one of the blocks in words."""
+    full = [block for block in blocks.values() if len(block)]
+    block = full[bisect_right([b.start for b in full], position) - 1]
+    return block.words(position)
+
+
+def audit_model(inst: Instance, extra: Iterable[Family] = ()) -> AuditModel:
+    """State the problem of an instance; `extra` families come after the registered ones."""
+    draft = Draft(inst)
+    for family in (*FAMILIES, *extra):
+        family(draft, inst)
+    return assemble(draft)
+
+
+def assemble(draft: Draft) -> AuditModel:
+    """A draft as arrays; entries that stand twice are summed."""
+    columns_, rows_ = list(draft.columns.values()), list(draft.rows.values())
+    n, m = sum(map(len, columns_)), sum(map(len, rows_))
+    at = [np.concatenate(part) for part in zip(*draft.entries, strict=True)]
+    terms = tuple(draft.costs)
+    cost_ = np.zeros((len(terms), n))
+    for i, term in enumerate(terms):
+        for position, value in draft.costs[term]:
+            np.add.at(cost_[i], position, value)
+    return AuditModel(
+        columns=dict(draft.columns),
+        rows=dict(draft.rows),
+        a=sp.csr_array(sp.coo_array((at[2], (at[0], at[1])), shape=(m, n))),
+        row_lower=np.concatenate([block.lower for block in rows_]),
+        row_upper=np.concatenate([block.upper for block in rows_]),
+        lower=np.concatenate([block.lower for block in columns_]),
+        upper=np.concatenate([block.upper for block in columns_]),
+        integer=np.concatenate([block.integer for block in columns_]),
+        cost_terms=terms,
+        cost=cost_,
+        cost_offset=np.array([draft.offsets[term] for term in terms]),
+    )

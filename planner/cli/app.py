@@ -1,0 +1,55 @@
+"""The typer application and what every command shares: errors, exit codes, JSON."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from planner.errors import InputError, PlannerError
+
+LOG_FILE = "planner-error.log"
+"""Where the details of an unexpected error go, in the working folder."""
+PROVEN, FAILED, BAD_INPUT, LIMIT, INFEASIBLE = 0, 1, 2, 3, 4
+"""Exit codes."""
+
+app = typer.Typer(
+    name="planner",
+    help="Plan AI compute: which chips to sign, with whom and when, with a proof.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+out = Console(width=None if sys.stdout.isatty() else 120)
+err = Console(stderr=True)
+
+CaseFolder = Annotated[Path, typer.Argument(metavar="CASE", help="Case folder.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+
+
+def main() -> None:
+    """Entry point of the console script; turns errors into messages and exit codes."""
+    try:
+        app()
+    except InputError as error:
+        count = len(error.faults)
+        for fault in error.faults:
+            err.print(str(fault), markup=False, highlight=False, soft_wrap=True)
+        err.print(f"{count} fault{'s' if count > 1 else ''} in the input; nothing was written")
+        sys.exit(error.exit_code)
+    except PlannerError as error:
+        err.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        err.print("stopped; nothing was written")
+        sys.exit(LIMIT)
+    except Exception as error:
+        Path(LOG_FILE).write_text(traceback.format_exc(), encoding="utf-8")
+        message = f"unexpected {type(error).__name__}: {error} (details in {LOG_FILE})"
+        err.print(message, markup=False, highlight=False, soft_wrap=True)
+        sys.exit(FAILED)

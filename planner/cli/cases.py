@@ -1,0 +1,70 @@
+"""`planner new` and `planner check`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from planner.case import load_case
+from planner.case.tables import TABLES
+from planner.cli.app import AsJson, CaseFolder, app, err, out
+from planner.errors import Fault, InputError
+from planner.example_cases import NAMES, example_folder
+from planner.instance import build_instance
+from planner.provenance import provenance
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
+    source: Annotated[str, typer.Option("--from", help="Example to copy: small or claude.")] = (
+        "small"
+    ),
+) -> None:
+    """Copy an example case into a new folder.
+
+    Example: [bold]planner new mycase --from small[/bold]
+    """
+    if source not in NAMES:
+        raise InputError([Fault("--from", f"'{source}' is not one of {', '.join(NAMES)}")])
+    if folder.exists():
+        raise InputError([Fault(str(folder), "exists already")])
+    shutil.copytree(example_folder(source), folder)
+    err.print(f"{folder}: a copy of the example '{source}'")
+
+
+@app.command()
+def check(case: CaseFolder, as_json: AsJson = False) -> None:
+    """Read a case, report every fault at once, and say what it rests on.
+
+    Example: [bold]planner check data/small[/bold]
+    """
+    read = load_case(case)
+    build_instance(read)
+    basis = provenance(read)
+    by_table = {
+        table.name: {
+            "rows": len(read.rows(table.name)),
+            **basis[basis.table == table.name].groupby("basis").rows.sum().to_dict(),
+        }
+        for table in TABLES
+    }
+    if as_json:
+        content = {"case": read.settings.name, "sha256": read.sha256(), "tables": by_table}
+        out.print_json(json.dumps(content))
+        return
+    view = Table(title=f"{read.settings.name}: no faults", title_justify="left")
+    for name in ("table", "rows", "published", "measured", "derived", "assumption"):
+        view.add_column(name, justify="left" if name == "table" else "right")
+    for name, counts in by_table.items():
+        cells = [
+            str(counts.get(column, ""))
+            for column in ("rows", "published", "measured", "derived", "assumption")
+        ]
+        view.add_row(name, *cells)
+    out.print(view)

@@ -1,0 +1,111 @@
+"""A plan on a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from planner.plan import Plan
+
+STATUS_WORDS = {
+    "proven": "proven within the gap asked for",
+    "limit": "feasible, not proven within the gap asked for: stopped at the time limit",
+    "interrupted": "feasible, not proven within the gap asked for: stopped by Ctrl-C",
+}
+
+
+def _table(title: str, *columns: str, left: int = 1) -> Table:
+    view = Table(title=title, title_justify="left", title_style="bold")
+    for i, name in enumerate(columns):
+        view.add_column(name, justify="left" if i < left else "right")
+    return view
+
+
+def print_plan(plan: Plan, console: Console, folder: Path | None = None) -> None:
+    """Headline, costs, what to sign, whom it fails, and where everything is."""
+    s = plan.summary
+    console.print(
+        f"[bold]{s['case']}[/bold]: {plan.objective_usd / 1e9:,.3f} billion USD, at least "
+        f"{plan.bound_usd / 1e9:,.3f} (gap {plan.gap:.3%}); {STATUS_WORDS[plan.status]}"
+    )
+    console.print(_costs(s))
+    console.print(_signed(plan.tables["contracts_signed"]))
+    _existing(plan.tables["contracts_existing"], console)
+    console.print(_periods(s["plausibility"]))
+    for name, part in s["unserved"].items():
+        if part["share"] > 0:
+            console.print(f"not served: {part['share']:.2%} of {name} demand")
+    runs = plan.tables["training_runs"]
+    for row in runs[runs.missed_share > 0].itertuples():
+        console.print(f"not trained: {row.missed_share:.0%} of {row.run}")
+    rests = ", ".join(f"{v:.0%} {k}" for k, v in s["provenance"]["served_demand"].items())
+    console.print(f"rates behind served demand: {rests}")
+    seconds = s["seconds"]
+    parts = ", ".join(
+        f"{k} {v:.1f}" for k, v in seconds.items() if isinstance(v, float) and k != "total"
+    )
+    size = s["size"]
+    console.print(
+        f"{size['columns']:,} columns, {size['rows']:,} rows, {size['integers']:,} integers; "
+        f"{seconds['total']:.1f} s ({parts}); {s['peak_memory_mb']:,.0f} MB"
+    )
+    if folder is not None:
+        console.print(f"tables: {folder / 'tables'}", soft_wrap=True)
+        if (folder / "figures").is_dir():
+            console.print(f"figures: {folder / 'figures'}", soft_wrap=True)
+
+
+def _costs(summary: Any) -> Table:
+    view = _table("Cost by term, present value", "term", "billion USD")
+    for term, usd in summary["cost_usd"].items():
+        view.add_row(term.replace("_", " "), f"{usd / 1e9:,.3f}")
+    return view
+
+
+def _signed(signed: pd.DataFrame) -> Table:
+    view = _table(
+        "To sign, by chip and cloud", "chip", "cloud", "offer", "first start", "sign by",
+        "thousand chips", "billion USD in horizon", left=5,
+    )  # fmt: skip
+    grouped = signed.groupby(["chip", "cloud", "offer"], as_index=False).agg(
+        start=("start", "min"),
+        sign_by=("sign_by", "min"),
+        chips=("chips", "sum"),
+        usd=("payments_in_horizon_usd", "sum"),
+    )
+    for row in grouped.sort_values("usd", ascending=False).to_dict("records"):
+        view.add_row(
+            *(str(row[name]) for name in ("chip", "cloud", "offer", "start", "sign_by")),
+            f"{row['chips'] / 1e3:,.1f}",
+            f"{row['usd'] / 1e9:,.3f}",
+        )
+    return view
+
+
+def _existing(existing: pd.DataFrame, console: Console) -> None:
+    left = existing[existing.decision == "leave"]
+    for name, lines in left.groupby("contract"):
+        saved = lines.payments_saved_usd.sum() / 1e9
+        when = lines.left_from.iloc[0]
+        console.print(f"leave contract {name} from {when}: saves {saved:,.3f} billion USD")
+
+
+def _periods(rows: list[dict[str, Any]]) -> Table:
+    view = _table(
+        "By period", "period", "billion USD a year", "GW", "billion USD per GW-year",
+        "mean load", "peak load", "fleet (thousand reference chips)",
+    )  # fmt: skip
+    for row in rows:
+        per_gw = row["busd_per_gw_year"]
+        view.add_row(
+            row["period"], f"{row['spend_busd_per_year']:,.1f}", f"{row['power_gw']:,.2f}",
+            "" if per_gw is None else f"{per_gw:,.1f}",
+            *(f"{row[key] / 1e3:,.0f}" for key in (
+                "mean_load_reference_chips", "peak_load_reference_chips", "fleet_reference_chips"
+            )),
+        )  # fmt: skip
+    return view

@@ -1,0 +1,174 @@
+"""Case -> Plan: the whole way, timed by phase."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+import time
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from planner.case import Case
+from planner.costs import by_period, cost_table
+from planner.equations import Equation
+from planner.errors import PlannerError
+from planner.instance import Instance, build_instance
+from planner.matrix import Matrix, compile_model
+from planner.model import build_model
+from planner.plan import Plan
+from planner.plausibility import plausibility, rests_on, unserved_by_class
+from planner.solve.options import Progress, SolveOptions
+from planner.solve.run import Solution, solve_matrix
+from planner.tables import make_tables
+from planner.values import Values, consolidate, values_of
+
+PACKAGES = ("compute-planner", "highspy", "numpy", "pandas", "pyomo", "scipy")
+"""Packages whose versions a run records."""
+
+
+def solve(
+    case: Case,
+    *,
+    gap: float = 1e-3,
+    time_limit_s: float | None = None,
+    threads: int = 1,
+    progress: Progress | None = None,
+    equations: Iterable[Equation] = (),
+) -> Plan:
+    """Solve a case and return its plan.
+
+    gap is (cost - bound) / cost at which to stop; `equations` are added to the registered ones
+    (each a function of the Pyomo model and the instance). Raises InputError, InfeasibleError or
+    UnprovenError.
+    """
+    phases: dict[str, float] = {}
+    clock = _Clock(phases)
+    inst = build_instance(case)
+    clock.mark("instance")
+    model = build_model(inst, equations)
+    clock.mark("model")
+    matrix = compile_model(model)
+    del model
+    clock.mark("matrix")
+    solution = solve_matrix(matrix, SolveOptions(gap, time_limit_s, threads), progress)
+    clock.mark("solve")
+    values, moved = consolidate(inst, values_of(inst, matrix, solution.x), inst.flow_floor_chips)
+    tables = make_tables(case, inst, values)
+    tables["cost_by_period"] = cost_table(inst, values)
+    tables["certificate_nodes"], tables["certificate_duals"] = certificate_tables(matrix, solution)
+    clock.mark("tables")
+    summary = _summary(case, inst, matrix, solution, values, phases)
+    summary["flows_consolidated"] = moved
+    return Plan(case, tables, summary)
+
+
+class _Clock:
+    """Seconds between marks."""
+
+    def __init__(self, phases: dict[str, float]) -> None:
+        self._phases, self._last = phases, time.perf_counter()
+
+    def mark(self, phase: str) -> None:
+        now = time.perf_counter()
+        self._phases[phase] = now - self._last
+        self._last = now
+
+
+def label_of(index: Any) -> str:
+    """Index of a row or column as text: positions joined by `;`."""
+    if index is None:
+        return ""
+    return ";".join(str(i) for i in index) if isinstance(index, tuple) else str(index)
+
+
+def certificate_tables(matrix: Matrix, solution: Solution) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The proof of the bound: the tree of branchings, and the row duals of its leaves.
+
+    Nodes: node, parent (-1 = root), component and index of the branched column, its range, and
+    whether it is a leaf and its duals a ray. Duals: node, constraint, index, value (USD per
+    unit of the row), zeros left out.
+    """
+    column_of = _labels(matrix.columns, matrix.column_index)
+    row_of = _labels(matrix.rows, matrix.row_index)
+    nodes, duals = [], []
+    for i, node in enumerate(solution.nodes):
+        component, index = column_of(node.column) if node.column >= 0 else ("", "")
+        nodes.append((i, node.parent, component, index, node.low, node.high, node.leaf, node.ray))
+        if node.leaf and len(node.y):
+            for row in np.flatnonzero(node.y).tolist():
+                duals.append((i, *row_of(row), float(node.y[row])))
+    names = ("node", "parent", "component", "index", "low", "high", "leaf", "ray")
+    frame = pd.DataFrame(nodes, columns=list(names))
+    if len(frame):
+        frame.loc[frame.node == 0, ["low", "high"]] = 0.0
+    return frame, pd.DataFrame(duals, columns=["node", "constraint", "index", "dual"])
+
+
+def _labels(blocks: dict[str, slice], index: dict[str, tuple[Any, ...]]) -> Any:
+    """Function from a position to (name of its block, index as text)."""
+    starts = np.array([block.start for block in blocks.values()])
+    names = list(blocks)
+
+    def label(position: int) -> tuple[str, str]:
+        # Empty blocks share their start with the next one; the last of them holds the position.
+        at = int(np.searchsorted(starts, position, side="right")) - 1
+        return names[at], label_of(index[names[at]][position - starts[at]])
+
+    return label
+
+
+def _summary(
+    case: Case,
+    inst: Instance,
+    matrix: Matrix,
+    solution: Solution,
+    values: Values,
+    phases: dict[str, float],
+) -> dict[str, Any]:
+    """Figures of merit. Cost terms come from the compiled coefficients of the objective."""
+    terms = matrix.cost @ solution.x + matrix.cost_offset
+    cost = dict(zip(matrix.cost_terms, terms.tolist(), strict=True))
+    for term, amounts in by_period(inst, values).items():
+        # Tables and objective state the same cost; a difference is a defect of the planner.
+        if abs(amounts.sum() - cost[term]) > 1e-6 * max(1.0, abs(solution.objective_usd)):
+            raise PlannerError(f"cost term {term}: tables and objective differ")
+    detail = {k: v for k, v in solution.seconds.items() if k != "solve"}
+    seconds = {**phases, "total": sum(phases.values()), "within_solve": detail}
+    return {
+        "case": case.settings.name,
+        "status": solution.status,
+        "objective_usd": solution.objective_usd,
+        "bound_usd": solution.bound_usd,
+        "gap": solution.gap,
+        "cost_usd": cost,
+        "unserved": unserved_by_class(inst, values),
+        "liability_past_horizon_usd": cost.get("liability_past_horizon", 0.0),
+        "salvage_credit_usd": -cost.get("salvage_past_horizon", 0.0),
+        "seconds": seconds,
+        "size": {
+            "columns": matrix.shape[1],
+            "rows": matrix.shape[0],
+            "nonzeros": int(matrix.a.nnz),
+            "integers": int(matrix.integer.sum()),
+            "nodes": len(solution.nodes),
+        },
+        "peak_memory_mb": peak_memory_mb(),
+        "provenance": rests_on(inst, values),
+        "plausibility": plausibility(inst, values),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in PACKAGES},
+        },
+        "case_sha256": case.sha256(),
+    }
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this process so far, MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024.0 * 1024.0 if sys.platform == "darwin" else 1024.0)
