@@ -78,11 +78,23 @@ def rests_on(inst: Instance, values: Values) -> dict[str, Any]:
     hourly = np.einsum("vt,vts,ts->v", inst.pay.price_usd_per_chip_hour, values.hourly, hours)
     for name, usd in zip(inst.pay.price_basis, hourly.tolist(), strict=True):
         spend[name] = spend.get(name, 0.0) + usd
+    tr = inst.training
+    trained = {inst.pools.chip[i] for i in np.unique(values.flex.at[1])}
+    taken = tr.column_use[values.place].sum(axis=(0, 2))
+    trained |= {inst.pools.chip[i] for i in np.flatnonzero(taken)}
     leans = max(by_chip, key=lambda name: by_chip[name], default=None)
     total = float(work.sum())
     return {
         "served_demand": shares(by_basis),
         "spend": shares({name: usd for name, usd in spend.items() if usd > 0}),
+        "training_mfu": {
+            name: {
+                "mfu": tr.mfu[name].mid,
+                "provenance": tr.mfu[name].provenance,
+                "includes_goodput": tr.mfu[name].includes_goodput,
+            }
+            for name in sorted(trained)
+        },
         "leans_most_on": None
         if leans is None
         else {"chip": leans, "share_of_served_demand": by_chip[leans] / total},

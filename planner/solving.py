@@ -95,13 +95,14 @@ def certificate_tables(matrix: Matrix, solution: Solution) -> tuple[pd.DataFrame
     """
     column_of = _labels(matrix.columns, matrix.column_index)
     row_of = _labels(matrix.rows, matrix.row_index)
-    nodes, duals = [], []
+    nodes: list[tuple[Any, ...]] = []
+    duals: list[tuple[Any, ...]] = []
     for i, node in enumerate(solution.nodes):
         component, index = column_of(node.column) if node.column >= 0 else ("", "")
         nodes.append((i, node.parent, component, index, node.low, node.high, node.leaf, node.ray))
         if node.leaf and len(node.y):
-            for row in np.flatnonzero(node.y).tolist():
-                duals.append((i, *row_of(row), float(node.y[row])))
+            used = np.flatnonzero(node.y).tolist()
+            duals.extend((i, *row_of(row), float(node.y[row])) for row in used)
     names = ("node", "parent", "component", "index", "low", "high", "leaf", "ray")
     frame = pd.DataFrame(nodes, columns=list(names))
     if len(frame):

@@ -31,7 +31,7 @@ def chips() -> Table:
                 "scaleup_domain_chips": own["scaleup_domain_chips"]
                 or spec.get("scaleup_domain_chips", ""),
                 "kw_per_chip": money[(chip,)]["kw_per_chip"],
-                "training_capable": "true" if mfu else "false",
+                "training_capable": money[(chip,)]["training_capable"],
                 "mfu": mfu,
                 "mfu_includes_goodput": "false",
                 "announced": own["announced"] or first_day(spec.get("announced", "")),

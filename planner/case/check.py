@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from planner.case.calendar import MONTHS, Calendar
@@ -103,24 +104,30 @@ class _Checker:
         return covered
 
 
-def check(case: Case, lines: Mapping[str, Sequence[int]]) -> list[Fault]:
-    """Every fault between rows and tables of a case; `lines` holds the line of each row."""
+def check(
+    case: Case, lines: Mapping[str, Sequence[int]], broken: AbstractSet[str] = frozenset()
+) -> list[Fault]:
+    """Every fault between rows and tables of a case; `lines` holds the line of each row.
+
+    Rules that look at a `broken` table, one of whose rows could not be read, are left out.
+    """
     checker = _Checker(case, lines)
-    for rule in (
-        _check_settings,
-        _check_hardware,
-        _check_architectures,
-        _check_places,
-        _check_network,
-        _check_offers,
-        _check_contracts,
-        _check_serving,
-        _check_demand,
-        _check_profile,
-        _check_training,
-        _check_rates,
+    for rule, tables in (
+        (_check_settings, "chips"),
+        (_check_hardware, "chips"),
+        (_check_architectures, "architectures"),
+        (_check_places, "geographies regions chips pools supply"),
+        (_check_network, "geographies regions pools serving network"),
+        (_check_offers, "regions chips pools offers"),
+        (_check_contracts, "pools contracts"),
+        (_check_serving, "architectures geographies regions classes models serving"),
+        (_check_demand, "models serving demand"),
+        (_check_profile, "geographies classes serving profile"),
+        (_check_training, "chips training"),
+        (_check_rates, "chips classes models serving throughput efficiency"),
     ):
-        rule(checker)
+        if broken.isdisjoint(tables.split()):
+            rule(checker)
     return checker.faults
 
 
@@ -153,8 +160,8 @@ def _check_settings(c: _Checker) -> None:
 
 def _check_hardware(c: _Checker) -> None:
     for i, chip in enumerate(c.case.chips):
-        if chip.training_capable and chip.mfu is None:
-            c.add("chips", i, "mfu", "a training capable chip needs it")
+        if chip.mfu_includes_goodput and chip.mfu is None:
+            c.add("chips", i, "mfu_includes_goodput", "has no meaning without mfu")
         if chip.announced > c.case.settings.as_of:
             c.add("chips", i, "announced", f"{chip.announced} is after as_of")
         if chip.ready_for_service and chip.ready_for_service < chip.announced:
@@ -199,8 +206,11 @@ def _check_places(c: _Checker) -> None:
 def _check_network(c: _Checker) -> None:
     for i, path in enumerate(c.case.network):
         c.refer("network", i, "geography", path.geography)
-        c.refer("network", i, "cloud", path.cloud)
-        c.refer("network", i, "region", path.region)
+        known = [c.refer("network", i, key, getattr(path, key)) for key in ("cloud", "region")]
+        if all(known) and not any(
+            path.cloud in ("*", r.cloud) and path.region in ("*", r.region) for r in c.case.regions
+        ):
+            c.add("network", i, "cloud/region", "fits no region")
     users = sorted({w.geography for w in c.case.serving} & c.names["geography"])
     sites = sorted({(p.cloud, p.region) for p in c.case.pools})
     targets = [(user, *site) for user in users for site in sites]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from planner.case.records import Key, Name, NonNegative, Positive, Record, Share, Shares
+from planner.case.records import Count, Day, Key, Name, NonNegative, Positive, Record, Share, Shares
 
 OfferKind = Literal["on_demand", "spot", "reserved", "capacity_block"]
 """on_demand and spot are pay as you go by the hour; reserved and capacity_block have a term."""
@@ -48,13 +47,13 @@ class Offer(Record):
     """Share of a lot that is delivered in its first, second, ... period; then all of it."""
     lot_chips: Positive = 1.0
     """Chips in one delivery lot."""
-    min_lots: Annotated[int, Field(ge=1)] = 1
+    min_lots: Count = 1
     """Fewest lots that can start in a period, when any does."""
-    max_lots: Annotated[int, Field(ge=1)] | None = None
+    max_lots: Count | None = None
     """Most lots that can start in one period in one pool; empty = as supply allows."""
-    window_from: date | None = None
+    window_from: Day | None = None
     """First day on which lots of this offer can start."""
-    window_to: date | None = None
+    window_to: Day | None = None
     """Last day on which lots of this offer can start."""
     upfront_share: Share = 0.0
     """Share of the contract's whole value that is paid at the start; the rest runs evenly."""
@@ -80,9 +79,9 @@ class Contract(Record):
     """Chip family."""
     chips: Positive
     """Chips once fully delivered."""
-    start: date
+    start: Day
     """First day of the contract."""
-    end: date
+    end: Day
     """First day after the contract."""
     ramp: Shares = (1.0,)
     """Share delivered in the first, second, ... period since the start; then all."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ MAX_BYTES = 64 * 1024 * 1024
 """Largest file that a case may hold."""
 MAX_FAULTS_PER_FILE = 50
 """More faults than this in one file are counted, not listed."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Control characters other than tab and line ends: none of them belongs in a table."""
 
 
 def load_case(folder: str | Path) -> Case:
@@ -40,26 +44,45 @@ def load_case(folder: str | Path) -> Case:
     lines: dict[str, tuple[int, ...]] = {}
     known = {SETTINGS_FILE, *(table.file for table in TABLES)}
     faults.extend(
-        Fault(path.name, "is not a table of a case")
+        Fault(_plain(path.name), "is not a table of a case")
         for path in sorted(root.iterdir())
         if path.suffix in (".csv", ".toml") and path.name not in known
     )
     settings = _read_settings(root, faults)
+    broken: set[str] = set()
     for table in TABLES:
         found: list[Fault] = []
-        rows, at = _read_table(root, table, found)
-        tables[table.name], lines[table.name] = rows, at
-        faults.extend(found[:MAX_FAULTS_PER_FILE])
-        if len(found) > MAX_FAULTS_PER_FILE:
-            more = len(found) - MAX_FAULTS_PER_FILE
-            faults.append(Fault(table.file, f"{more} more faults are not listed"))
-    if faults or settings is None:
-        raise InputError(faults)
+        tables[table.name], lines[table.name] = _read_table(root, table, found)
+        if found:
+            broken.add(table.name)
+        faults.extend(found)
+    if settings is None:
+        raise InputError(_listed(faults))
     case = Case(settings, **tables)  # type: ignore[arg-type]
-    faults = check(case, lines)
+    faults.extend(check(case, lines, broken))
     if faults:
-        raise InputError(faults)
+        raise InputError(_listed(faults))
     return case
+
+
+def _listed(faults: list[Fault]) -> list[Fault]:
+    """The faults, at most `MAX_FAULTS_PER_FILE` of a file, the rest of them as a number."""
+    counts: Counter[str] = Counter()
+    out = []
+    for fault in faults:
+        counts[fault.file] += 1
+        if counts[fault.file] <= MAX_FAULTS_PER_FILE:
+            out.append(fault)
+    for file, count in counts.items():
+        if count > MAX_FAULTS_PER_FILE:
+            out.append(Fault(file, f"{count - MAX_FAULTS_PER_FILE} more faults are not listed"))
+    return out
+
+
+def _plain(text: str) -> str:
+    """The first 80 characters, those that would act on a terminal written as escapes."""
+    head = text[:80]
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in head)
 
 
 def _read_text(root: Path, name: str, required: bool, faults: list[Fault]) -> str | None:
@@ -69,7 +92,12 @@ def _read_text(root: Path, name: str, required: bool, faults: list[Fault]) -> st
         if required:
             faults.append(Fault(name, "the file is missing"))
         return None
-    if not path.resolve().is_relative_to(root.resolve()) or not path.is_file():
+    try:
+        # A loop of symlinks is a RuntimeError up to Python 3.12.
+        inside = path.resolve().is_relative_to(root.resolve()) and path.is_file()
+    except (OSError, RuntimeError):
+        inside = False
+    if not inside:
         faults.append(Fault(name, "is not a regular file inside the case folder"))
         return None
     if path.stat().st_size > MAX_BYTES:
@@ -77,11 +105,16 @@ def _read_text(root: Path, name: str, required: bool, faults: list[Fault]) -> st
         return None
     try:
         text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        faults.append(Fault(name, f"cannot be read: {error.strerror}"))
+        return None
     except UnicodeDecodeError as error:
         faults.append(Fault(name, f"is not UTF-8 (byte {error.start})"))
         return None
-    if "\x00" in text:
-        faults.append(Fault(name, "holds a NUL byte"))
+    control = _CONTROL.search(text)
+    if control:
+        line = text.count("\n", 0, control.start()) + 1
+        faults.append(Fault(name, f"holds the control character {control[0]!a}", line))
         return None
     return text
 
@@ -91,9 +124,12 @@ def _read_settings(root: Path, faults: list[Fault]) -> Settings | None:
     if text is None:
         return None
     try:
-        return Settings.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        values = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also numbers too long, lists too deep
         faults.append(Fault(SETTINGS_FILE, f"is not TOML: {error}"))
+        return None
+    try:
+        return Settings.model_validate(values)
     except ValidationError as error:
         faults.extend(_faults_of(error, SETTINGS_FILE, None))
     return None
@@ -109,21 +145,24 @@ def _read_table(
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     raw: list[dict[str, str]] = []
     at: list[int] = []
+    start = 1  # first line of the row that is being read; a quoted cell may hold line ends
     try:
         header = next(reader, [])
         if not _check_header(table, header, faults):
             return (), ()
+        start = reader.line_num + 1
         for cells in reader:
+            line, start = start, reader.line_num + 1
             if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) != len(header):
                 rule = f"has {len(cells)} cells, the header has {len(header)}"
-                faults.append(Fault(table.file, rule, reader.line_num))
+                faults.append(Fault(table.file, rule, line))
                 continue
-            at.append(reader.line_num)
+            at.append(line)
             raw.append({c: v.strip() for c, v in zip(header, cells, strict=True) if v.strip()})
     except csv.Error as error:
-        faults.append(Fault(table.file, f"is not CSV: {error}", reader.line_num))
+        faults.append(Fault(table.file, f"is not CSV: {error}", start))
         return (), ()
     if not raw and table.required and not faults:
         faults.append(Fault(table.file, "the table has no rows"))
@@ -135,13 +174,15 @@ def _check_header(table: Table, header: list[str], faults: list[Fault]) -> bool:
     columns = table.columns
     before = len(faults)
     if not header:
-        faults.append(Fault(table.file, "the file is empty"))
+        faults.append(Fault(table.file, "the first line must be the header, it is empty"))
         return False
     for name in dict.fromkeys(header):
         if name not in columns:
-            faults.append(Fault(table.file, "is not a column of this table", 1, name or "''"))
+            faults.append(
+                Fault(table.file, "is not a column of this table", 1, _plain(name) or "''")
+            )
         elif header.count(name) > 1:
-            faults.append(Fault(table.file, "the column stands twice", 1, name))
+            faults.append(Fault(table.file, "the column stands twice", 1, _plain(name)))
     for name, field in columns.items():
         if table.record.model_fields[field].is_required() and name not in header:
             faults.append(Fault(table.file, "the column is missing", 1, name))
@@ -186,6 +227,7 @@ _RULES = {
     "literal_error": "'{value}' is not one of {expected}",
     "extra_forbidden": "is not a known key",
     "string_pattern_mismatch": "'{value}' is not a valid label",
+    "value_error": "'{value}' {error}",
 }
 
 
@@ -193,9 +235,9 @@ def _faults_of(error: ValidationError, file: str, line: int | None) -> list[Faul
     """Faults of a pydantic error, one for each field, in the planner's words."""
     faults = []
     for item in error.errors():
-        context = {**item.get("ctx", {}), "value": str(item.get("input"))[:80]}
+        context = {**item.get("ctx", {}), "value": _plain(str(item.get("input")))}
         template = _RULES.get(item["type"])
         rule = template.format(**context) if template else f"{context['value']!r}: {item['msg']}"
-        column = ".".join(str(part) for part in item["loc"]) or None
+        column = ".".join(_plain(str(part)) for part in item["loc"]) or None
         faults.append(Fault(file, rule, line, column))
     return faults

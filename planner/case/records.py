@@ -7,10 +7,18 @@ its unit; the unit also stands at the end of the name. The other records are in
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 Basis = Literal["published", "measured", "derived", "assumption"]
 """Where a row's numbers come from; a row that does not say counts as an assumption."""
@@ -23,9 +31,25 @@ def _split(value: Any) -> Any:
     return value
 
 
+def _written_as_day(value: Any) -> Any:
+    """Refuse what pydantic would take for seconds since 1970, such as 0 or `20260701`."""
+    if isinstance(value, date) or re.fullmatch(r"\d{4}-\d\d-\d\d", str(value)):
+        return value
+    raise ValueError("is not a day such as 2026-07-01")
+
+
+def _in_our_time(day: date) -> date:
+    """Refuse days so far off that the calendar of a contract could not hold them."""
+    if 1990 <= day.year < 2200:
+        return day
+    raise ValueError("is not between 1990 and 2199")
+
+
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ +/-]*$", max_length=80)]
 """A label: letters, digits, space and . _ + / -, at most 80 characters."""
-Key = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9._ +/-]*)$")]
+Key = Annotated[
+    str, StringConstraints(pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9._ +/-]*)$", max_length=80)
+]
 """A label, or `*` for every label."""
 PeriodLabel = Annotated[str, StringConstraints(pattern=r"^\d{4}-(Q[1-4]|0[1-9]|1[0-2])$")]
 """A quarter (`2026-Q3`) or a month (`2026-07`)."""
@@ -37,8 +61,12 @@ Shares = Annotated[
     tuple[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)], ...], BeforeValidator(_split)
 ]
 """Shares between 0 and 1 separated by `;`, such as a delivery ramp `0.5;1`."""
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Day = Annotated[date, BeforeValidator(_written_as_day), AfterValidator(_in_our_time)]
+"""A day, written `2026-07-01`."""
+Count = Annotated[int, Field(ge=1, le=10**9)]
+CountOrZero = Annotated[int, Field(ge=0, le=10**9)]
+NonNegative = Annotated[float, Field(ge=0, le=1e36, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=1e36, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -76,19 +104,20 @@ class Chip(Record):
     """Memory bandwidth per chip, TB/s."""
     scaleup_gb_per_s: Positive
     """Scale-up link bandwidth per chip, both directions together, GB/s."""
-    scaleup_domain_chips: Annotated[int, Field(ge=1)]
+    scaleup_domain_chips: Count
     """Largest number of chips in one scale-up domain."""
     kw_per_chip: Positive
     """All-in power per chip: host, network and cooling included, kW."""
     training_capable: bool
     """Whether training runs may be placed on it."""
     mfu: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
-    """Share of the dense BF16 peak that training reaches; needed when training capable."""
+    """Share of the dense BF16 peak that training reaches; empty = from measured runs of the chip or its
+    family."""
     mfu_includes_goodput: bool = False
     """Whether `mfu` already counts time lost to failures, so that they count once."""
-    announced: date
+    announced: Day
     """Day of the public announcement; not after the case's `as_of`."""
-    ready_for_service: date | None = None
+    ready_for_service: Day | None = None
     """First day on which customers can use it; before it, supply counts as zero."""
 
 
@@ -101,31 +130,31 @@ class Architecture(Record):
     """All weights, billions."""
     active_params_b: Positive
     """Weights that one token uses, billions."""
-    layers: Annotated[int, Field(ge=1)]
+    layers: Count
     """Transformer layers."""
-    hidden_size: Annotated[int, Field(ge=1)]
+    hidden_size: Count
     """Width of the residual stream, elements."""
-    attention_heads: Annotated[int, Field(ge=1)]
+    attention_heads: Count
     """Query heads."""
-    kv_heads: Annotated[int, Field(ge=1)]
+    kv_heads: Count
     """Key and value heads (grouped-query attention)."""
-    head_dim: Annotated[int, Field(ge=1)]
+    head_dim: Count
     """Width of one head, elements."""
     attention: Literal["gqa", "mla"]
     """Grouped-query or latent attention."""
-    kv_latent_dim: Annotated[int, Field(ge=0)] = 0
+    kv_latent_dim: CountOrZero = 0
     """Latent attention: cached elements per layer and token; 0 for grouped-query."""
-    experts: Annotated[int, Field(ge=0)] = 0
+    experts: CountOrZero = 0
     """Routed experts per layer; 0 for a dense model."""
-    experts_per_token: Annotated[int, Field(ge=0)] = 0
+    experts_per_token: CountOrZero = 0
     """Routed experts that one token uses."""
     routed_params_b: NonNegative = 0.0
     """Weights in routed experts in total, billions."""
-    full_attention_layers: Annotated[int, Field(ge=0)]
+    full_attention_layers: CountOrZero
     """Layers whose attention spans the whole context."""
-    window_tokens: Annotated[int, Field(ge=0)] = 0
+    window_tokens: CountOrZero = 0
     """Attention window of the other layers, tokens; 0 = constant state."""
-    sparse_tokens: Annotated[int, Field(ge=0)] = 0
+    sparse_tokens: CountOrZero = 0
     """Sparse attention: cached tokens that one query reads at most; 0 = all of them."""
 
 
@@ -147,7 +176,9 @@ class Region(Record):
     """Region of that provider."""
     geography: Name
     """Where it stands; resident workloads stay in their geographies."""
-    campus: str = Field(default="", max_length=80)
+    campus: Annotated[
+        str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9._ +/-]*)?$", max_length=80)
+    ] = ""
     """Regions of one cloud and campus can host one training run together; empty = alone."""
     price_multiplier: Positive = 1.0
     """Factor on every offer price in this region."""
@@ -166,7 +197,7 @@ class Pool(Record):
     """Chip family."""
     usable_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
     """Share of contracted chips that work at a time (failures, maintenance, fragments)."""
-    pod_chips: Annotated[int, Field(ge=1)] = 1
+    pod_chips: Count = 1
     """Training takes whole pods of this many chips."""
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from planner.case.records import Name, NonNegative
+from planner.case.records import Day, Name, NonNegative
 
 
 class TimeSlice(BaseModel):
@@ -42,11 +41,13 @@ class Settings(BaseModel):
 
     name: Name
     """Name of the case."""
-    description: str = Field(default="", max_length=2000)
+    description: str = Field(
+        default="", max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"
+    )
     """What the case is about; shown with the plan."""
-    start: date
+    start: Day
     """First day of the first period; the first of a month or of a quarter."""
-    as_of: date
+    as_of: Day
     """Today of the plan: nothing is decided before as_of + lead."""
     period: Literal["month", "quarter"]
     """Length of a period."""

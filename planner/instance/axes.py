@@ -9,10 +9,13 @@ pool, r training run, q placement column of a run that cannot pause.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from planner.throughput.training import Mfu
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -127,8 +130,12 @@ class Serving:
 
     @property
     def reference_load(self) -> Floats:
-        """Reference chips that carry the mean demand [w, t, s], at the start's efficiency."""
-        out: Floats = self.mean / self.reference_rate[:, None, None]
+        """Reference chips that carry the mean demand [w, t, s], at the start's efficiency.
+
+        0 where no chip at all can serve the workload: its reference rate is then next to 0.
+        """
+        rate = np.where(self.reference_rate > 1e-100, self.reference_rate, np.inf)
+        out: Floats = self.mean / rate[:, None, None]
         return out
 
 
@@ -254,6 +261,8 @@ class Training:
     """Work of one usable chip in an hour [r, p]; 0 where not allowed."""
     peak_eflop_per_s: Floats
     """Dense peak of one chip [r, p]; 0 where not allowed."""
+    mfu: Mapping[str, Mfu]
+    """Training efficiency by chip family, with band and provenance."""
     column_names: Strings
     """`run: site, start, duration` [q]."""
     column_run: Ints

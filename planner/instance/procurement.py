@@ -12,6 +12,8 @@ from planner.case.commercial import Contract, Offer
 from planner.instance.axes import Contracts, Floats, PayAsYouGo, Pools, Starts
 
 _POOL = ("cloud", "region", "chip")
+MOST_LOTS = 10**9
+"""Lots of one start where nothing else limits them: they are kept as whole numbers."""
 
 
 def discount(calendar: Calendar, rate_per_year: float, middle: bool) -> Floats:
@@ -94,7 +96,8 @@ def contracts_of(case: Case, offers: dict[int, list[Offer]]) -> Contracts:
         leave_until[k] = max(leave_until[k], int(np.count_nonzero(overlap[:horizon])) + begun)
         if not line.take_or_pay:
             notice = timedelta(days=line.notice_days or 0)
-            leave_from[k] = max(begun, calendar.first_from(case.settings.as_of + notice))
+            first = calendar.first_from(case.settings.as_of + notice)
+            leave_from[k] = min(leave_from[k], max(begun, first))
     empty = np.zeros((0, horizon))
     return Contracts(
         names=names,
@@ -183,7 +186,7 @@ def starts_of(case: Case, pools: Pools, offers: dict[int, list[Offer]]) -> Start
                 covered = share[:horizon] > 0
                 room = float(np.min(pools.limit[p][covered], initial=np.inf))
                 most = int((room + 1e-6) // offer.lot_chips) if np.isfinite(room) else 0
-                most = min(most, offer.max_lots or most)
+                most = min(most, offer.max_lots or MOST_LOTS)
                 if most < offer.min_lots:
                     continue
                 price = path if offer.floating else np.full(len(longer), path[t])

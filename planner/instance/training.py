@@ -13,6 +13,7 @@ from planner.case.records import Chip
 from planner.case.workloads import TrainingRun
 from planner.instance.axes import Floats, Pools, Training
 from planner.instance.procurement import discount
+from planner.throughput.training import mfu
 
 EFLOP_PER_TFLOP = 1e-6
 
@@ -22,6 +23,7 @@ def training_of(case: Case, pools: Pools) -> Training:
     calendar = case.calendar
     horizon, runs = len(calendar), case.training
     chips = {c.chip: c for c in case.chips}
+    efficiency = {c.chip: mfu(c) for c in case.chips}
     work_rate = np.zeros((len(runs), len(pools.names)))
     peak = np.zeros_like(work_rate)
     window = np.zeros((len(runs), horizon), dtype=bool)
@@ -36,11 +38,12 @@ def training_of(case: Case, pools: Pools) -> Training:
             if not chip.training_capable or not {"*", name} & set(run.allowed_chips):
                 continue
             peak[r, p] = _peak_tflops(chip, run) * EFLOP_PER_TFLOP
-            mfu = chip.mfu or 0.0
+            reached = efficiency[name]
+            assert reached is not None
             # An MFU that includes goodput was measured on contracted chips, failures and all;
             # the run is charged usable chips, so the usable share is taken out again.
-            share = pools.usable[p] if chip.mfu_includes_goodput else 1.0
-            work_rate[r, p] = peak[r, p] * mfu / share * SECONDS_PER_HOUR
+            share = pools.usable[p] if reached.includes_goodput else 1.0
+            work_rate[r, p] = peak[r, p] * reached.mid / share * SECONDS_PER_HOUR
     columns = [
         column
         for r, run in enumerate(runs)
@@ -61,6 +64,7 @@ def training_of(case: Case, pools: Pools) -> Training:
         window=window,
         eflop_per_chip_hour=work_rate,
         peak_eflop_per_s=peak,
+        mfu={name: found for name, found in efficiency.items() if found is not None},
         column_names=tuple(c.name for c in columns),
         column_run=np.array([c.run for c in columns], dtype=np.int64),
         column_start=np.array([c.start for c in columns], dtype=np.int64),
@@ -124,7 +128,7 @@ def _placements(case: Case, pools: Pools, r: int, rate: Floats) -> list[_Column]
                     continue
                 split = room / room.sum()
                 per_hour = float(split @ rates)
-                pods = math.ceil(work / (per_hour * hours[span].sum()) / pod - 1e-9)
+                pods = max(1, math.ceil(work / (per_hour * hours[span].sum()) / pod - 1e-9))
                 chips = float(pods * pod)
                 if chips > min(room.sum(), run.max_chips or math.inf) + 1e-6:
                     continue

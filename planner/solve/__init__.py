@@ -1,0 +1,1 @@
+"""Arrays -> Solution: sessions with the solver, dive, branching, bounds and their proof."""

@@ -42,6 +42,7 @@ class Search:
     def __post_init__(self) -> None:
         self.integer = np.flatnonzero(self.matrix.integer)
         self._heap: list[tuple[float, int]] = []
+        self._points: dict[int, Floats] = {}
 
     # -- what is known so far -------------------------------------------------------------
 
@@ -138,20 +139,20 @@ class Search:
             self._dive(result, 0)
             if len(fractional(result.x, self.integer)):
                 heapq.heappush(self._heap, (self.nodes[0].bound, 0))
+                self._points[0] = result.x
         return result
 
-    def branch(self, root: LpResult, nodes: int, rank: Callable[[int], int]) -> None:
+    def branch(self, nodes: int, rank: Callable[[int], int]) -> None:
         """Branch until the gap is reached, the limits say stop, or `nodes` nodes are solved.
 
         `rank` orders columns: those of the lowest rank are branched first, and of those the
         most fractional.
         """
         since = time.perf_counter()
-        points = {0: root.x}
         count = 0
         while self._heap and self.gap > self.tolerance and self.keep_going() and count < nodes:
             _, at = heapq.heappop(self._heap)
-            x = points.pop(at)
+            x = self._points.pop(at)
             column = self._choose(x, rank)
             low, high = node_bounds(self.matrix, self.nodes, at)
             cut = float(np.floor(x[column]))
@@ -161,25 +162,27 @@ class Search:
                 result = self._solve_node(child)
                 count += 1
                 if result.status == "optimal":
-                    self._explore(child, result, points, count)
+                    self._explore(child, result, count)
             if all(n.bound > -np.inf for n in self.nodes[-2:]):
                 self.nodes[at].leaf = False
                 self.nodes[at].y = np.zeros(0)
             else:
                 # A child without a proof (stopped in the middle): the parent stays a leaf.
                 del self.nodes[-2:]
+                heapq.heappush(self._heap, (self.nodes[at].bound, at))
+                self._points[at] = x
                 break
             self.tell("branch")
         self._timed("branch", since)
 
-    def _explore(self, at: int, result: LpResult, points: dict[int, Floats], count: int) -> None:
+    def _explore(self, at: int, result: LpResult, count: int) -> None:
         """Take a solved node's plan if it is whole, else keep it open unless it is too dear."""
         if not len(fractional(result.x, self.integer)):
             self._dive(result, at)
             return
         node = self.nodes[at]
         if node.bound < self.best - self.tolerance * abs(self.best) or not np.isfinite(self.best):
-            points[at] = result.x
+            self._points[at] = result.x
             heapq.heappush(self._heap, (node.bound, at))
             if count % DIVE_EVERY == 0 or not np.isfinite(self.best):
                 self._dive(result, at)

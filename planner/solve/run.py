@@ -100,10 +100,10 @@ def solve_matrix(
 
         if root.status == "optimal":
             small = matrix.shape[1] < SMALL
-            search.branch(root, 10**9 if small else FIRST_NODES, rank)
+            search.branch(10**9 if small else FIRST_NODES, rank)
             if not small and search.gap > search.tolerance and search.keep_going():
                 _improve(search)
-                search.branch(root, 10**9, rank) if search.keep_going() else None
+                search.branch(10**9, rank)
     if not np.isfinite(search.best):
         why = "interrupted" if stop.is_set() else "stopped at its time limit"
         raise UnprovenError(f"the solve was {why} before it found a plan")

@@ -32,8 +32,6 @@ CALIBRATION_DATA = ("inferencex_points.csv", "neuron_inference.csv")
 """Tables that the factors are fitted to, in `data/calibration`."""
 SPECIFICATIONS = ("architectures.csv", "calibration_chips.csv")
 """Packaged tables that the fit reads."""
-FOLD_STEPS = 10
-"""Solver steps of a fold; it starts near its solution."""
 CHIP_SPREAD = 1.0
 """Spread of the logs of chips that are fitted after the others."""
 
@@ -45,11 +43,11 @@ class Settings:
     spread: Mapping[str, float] = field(
         default_factory=lambda: {
             "family": 0.06,
-            "chip": 0.04,
+            "chip": 0.02,
             "lineage": 0.25,
             "model": 0.5,
             "precision": 0.25,
-            "emulated": 0.1,
+            "emulated": 0.07,
             "backend": 0.125,
             "layout": 1.6,
         }
@@ -68,7 +66,7 @@ class Settings:
             "layer": 2.0,
             "step": 2.0,
             "sequence": 2.0,
-            "first": 1.0,
+            "first": 1.4,
         }
     )
     """Coefficient -> multiplier of every spread: how much it may differ at all."""
@@ -86,7 +84,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Fit:
-    """A solved fit: the parameters in units of their prior spread."""
+    """A solved fit."""
 
     names: tuple[str, ...]
     base: FloatArray
@@ -95,8 +93,6 @@ class Fit:
     """(levels, J)."""
     terms: FloatArray
     """Logs of `TERMS`."""
-    z: FloatArray
-    """The solver's vector, to start another fit from."""
 
     def times(self, points: Points) -> Times:
         """Predicted times of `points`; effects that were not fitted are zero."""
@@ -191,34 +187,26 @@ class _Problem:
         return self.matrix
 
 
-def fit(
-    points: Points,
-    settings: Settings | None = None,
-    start: Fit | None = None,
-    iterations: int | None = None,
-) -> Fit:
-    """Fit the factors to `points`, every one with a measured TPOT.
-
-    `start` gives the effects' names and the first guess (for the folds of a cross-validation).
-    """
+def fit(points: Points, settings: Settings | None = None) -> Fit:
+    """Fit the factors to `points`, every one with a measured TPOT; a few seconds."""
     settings = settings or Settings()
-    names = start.names if start else tuple(sorted({x for row in levels(points) for x in row}))
+    names = tuple(sorted({x for row in levels(points) for x in row}))
     problem = _Problem(points, settings, names)
     solved = minimize(
         problem.value,
-        np.zeros_like(problem.unit) if start is None else start.z,
+        np.zeros_like(problem.unit),
         jac=problem.slope,
         hess=problem.curve,
         method="trust-exact",
         options={
-            "maxiter": iterations or settings.iterations,
+            "maxiter": settings.iterations,
             "initial_trust_radius": 10.0,
             "max_trust_radius": 100.0,
             "gtol": 1e-2,
         },
     )
     base, effects, terms = problem.split(solved.x)
-    return Fit(names, base, effects, terms, solved.x)
+    return Fit(names, base, effects, terms)
 
 
 def distinct(points: Points) -> IntArray:
@@ -245,16 +233,17 @@ def distinct(points: Points) -> IntArray:
 def leave_out(
     points: Points,
     groups: Sequence[str],
-    whole: Fit,
     settings: Settings | None = None,
     only: Sequence[str] | None = None,
 ) -> Times:
     """Times of every point predicted by a fit that saw no point of its group; NaN elsewhere.
 
+    Every fold is fitted from the priors, so that nothing of the left-out points leaks into it.
+
     Args:
-        points: the points; `groups`: one label each, such as the (chip, model) pair.
-        whole: the fit to all points; names the effects. The folds start from zero effects
-            shrunk by the priors and its base, never from the left-out points' own effects.
+        points: the points.
+        groups: one label each, such as the (chip, model) pair.
+        settings: strengths of the fit; the defaults when None.
         only: groups to leave out; all when None.
     """
     labels = np.asarray(groups)
@@ -263,8 +252,7 @@ def leave_out(
     for group in sorted(set(labels)) if only is None else only:
         test = np.flatnonzero(labels == group)
         train = unique[labels[unique] != group]
-        part = fit(points.take(train), settings, start=whole, iterations=FOLD_STEPS)
-        times = part.times(points.take(test))
+        times = fit(points.take(train), settings).times(points.take(test))
         tpot[test], ttft[test] = times.tpot, times.ttft
     return Times(tpot, ttft)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from planner.case.records import Architecture, Chip
 from planner.throughput import physics
 from planner.throughput.factors import Factors, resolve
+from planner.throughput.frontier import FLOORS, FRONTIER_DATA, TTFT_CAP_MS, FrontierErrors
 from planner.throughput.grid import BATCHES, SIZES, best_rates
 from planner.throughput.inputs import (
     PRECISIONS,
@@ -21,7 +22,7 @@ from planner.throughput.inputs import (
     open_architectures,
 )
 from planner.throughput.points import read_rows
-from planner.throughput.shapes import Shape
+from planner.throughput.shapes import Options, Shape
 
 DECODE_TPOT_MS = 50.0
 """TPOT within which published decode rates are taken to hold: 20 tokens/s a user. Assumption."""
@@ -104,8 +105,9 @@ def published_actuals(folder: Path, factors: Factors) -> list[External]:
 def mlperf(folder: Path, factors: Factors) -> list[External]:
     """Server and Interactive rows of `mlperf_v5_1.csv` with the shapes of `mlperf_shapes.csv`.
 
-    Targets are held at the 99th percentile, TPOT too; the measured value is the median of the
-    submissions. The 99.9 % accuracy rows repeat the 99 % ones and are left out.
+    Submissions serve aggregated. Targets are held at the 99th percentile, TPOT too; the measured
+    value is the median of the submissions. The 99.9 % accuracy rows repeat the 99 % ones and are
+    left out.
     """
     shapes = {
         (r["model"], r["scenario"]): [
@@ -131,6 +133,7 @@ def mlperf(folder: Path, factors: Factors) -> list[External]:
             np.zeros((1, 1)),
             (precision,),
             factors,
+            Options(disaggregation=False),
         )
         at = (0, 0, 0)
         found.append(
@@ -145,3 +148,67 @@ def mlperf(folder: Path, factors: Factors) -> list[External]:
             )
         )
     return found
+
+
+def free_choice(folder: Path, factors: Factors, mode: str) -> FrontierErrors:
+    """Measured frontier rows of one mode beside the planner's own best configuration.
+
+    The planner chooses size and batch freely, without round trip, TTFT judged at its median with
+    prefills of equal length. Measured runs stop at some load, so that its rate may be above what
+    was tried. `mode` is agg or disagg; disagg lets the planner choose between the two.
+    """
+    rows = [
+        r
+        for r in read_rows(folder / FRONTIER_DATA)
+        if r["ttft_cap_ms"] == f"{TTFT_CAP_MS:.0f}"
+        and r["mode"] == mode
+        and float(r["min_interactivity_tok_s_user"]) in FLOORS
+    ]
+    options = Options(disaggregation=mode == "disagg", service_cv=0.0, weight_only_fp4=True)
+    predicted = np.zeros(len(rows))
+    named = [_named(r["chip"], r["model"]) for r in rows]
+    floor = np.array([float(r["min_interactivity_tok_s_user"]) for r in rows])
+    for precision in PRECISIONS:
+        at = [i for i, r in enumerate(rows) if (r["precision"] or "bf16") == precision]
+        if not at:
+            continue
+        models = [named[i][1] for i in at]
+        chips = sorted({named[i][0].chip for i in at})
+        shape = Shape(
+            input_tokens=np.array([float(rows[i]["isl"]) for i in at]),
+            cached_tokens=np.zeros(len(at)),
+            output_tokens=np.array([float(rows[i]["osl"]) for i in at]),
+            ttft_ms=np.full(len(at), TTFT_CAP_MS),
+            tpot_ms=1000.0 / floor[at],
+            percentile=np.full(len(at), 0.5),
+        )
+        table = best_rates(
+            models,
+            [measured_chips()[c] for c in chips],
+            np.arange(len(at)),
+            shape,
+            np.zeros((len(at), 1)),
+            (precision,),
+            factors,
+            options,
+        )
+        own = np.array([chips.index(named[i][0].chip) for i in at])
+        predicted[at] = table.output_tokens_per_s_per_chip[np.arange(len(at)), own, 0]
+    return FrontierErrors(
+        chip=tuple(named[i][0].chip.lower() for i in range(len(rows))),
+        model=tuple(named[i][1].architecture for i in range(len(rows))),
+        floor=floor,
+        measured=np.array([float(r["best_output_tok_s_per_gpu"]) for r in rows]),
+        predicted=predicted,
+    )
+
+
+def disaggregated_factor(folder: Path, factors: Factors) -> float:
+    """Time of disaggregated serving over its ideal: the median over the measured frontier.
+
+    The ideal is the sum of both sides at their best, with the factor at 1; the measured runs
+    also move caches, balance the sides in whole workers and leave chips idle.
+    """
+    ideal = free_choice(folder, replace(factors, disaggregated=1.0), "disagg")
+    known = ideal.predicted > 0
+    return float(np.median(ideal.predicted[known] / ideal.measured[known]))

@@ -19,6 +19,8 @@ from planner.throughput.points import Points
 
 FLOORS = (20.0, 30.0, 50.0)
 """Interactivity floors of the headline errors, tokens/s per user."""
+FRONTIER_DATA = "inferencex_frontier.csv"
+"""Measured frontier in `data/calibration`."""
 TTFT_CAP_MS = 2000.0
 """TTFT within which a run counts."""
 
@@ -75,40 +77,6 @@ def frontier(
         for i in map(int, np.flatnonzero(good)):
             place = (keys[i], float(floor))
             best[place] = max(best.get(place, 0.0), float(rate[i]))
-    return best
-
-
-def continuous(
-    points: Points,
-    times: Times,
-    keys: Sequence[tuple[str, ...]],
-    floors: Sequence[float] = FLOORS,
-    cap_ms: float = TTFT_CAP_MS,
-) -> dict[tuple[tuple[str, ...], float], float]:
-    """As `frontier`, with TPOT and TTFT interpolated between the loads of each replica size.
-
-    Runs of a group at one size are joined in the logarithm of the load. The result does not
-    jump where a predicted TPOT crosses a floor by a hair.
-    """
-    best: dict[tuple[tuple[str, ...], float], float] = {}
-    lines: dict[tuple[tuple[str, ...], float, str], list[int]] = {}
-    for i, key in enumerate(keys):
-        lines.setdefault((key, float(points.counted[i]), points.backend[i]), []).append(i)
-    for (key, size, _), members in lines.items():
-        load = points.concurrency[members]
-        steps = np.unique(load)
-        tpot = np.array([np.min(times.tpot[members][load == x]) for x in steps])
-        ttft = np.array([np.min(times.ttft[members][load == x]) for x in steps])
-        fine = np.geomspace(steps[0], steps[-1], 1 + 16 * (len(steps) - 1))
-        tpot = np.exp(np.interp(np.log(fine), np.log(steps), np.log(tpot)))
-        ttft = np.exp(np.interp(np.log(fine), np.log(steps), np.log(ttft)))
-        out = float(points.osl[members[0]])
-        rate = 1e3 * fine * out / (ttft + (out - 1.0) * tpot) / size
-        for floor in floors:
-            good = (1000.0 / tpot >= floor) & (ttft <= cap_ms)
-            if good.any():
-                place = (key, float(floor))
-                best[place] = max(best.get(place, 0.0), float(rate[good].max()))
     return best
 
 

@@ -28,7 +28,8 @@ from scipy.stats import norm
 
 from planner.case.records import Architecture, Chip
 from planner.throughput import physics
-from planner.throughput.factors import Factors, is_calibrated, load_factors, resolve
+from planner.throughput.bands import band_of, provenance_codes
+from planner.throughput.factors import Factors, load_factors, resolve
 from planner.throughput.inputs import (
     PRECISIONS,
     BoolArray,
@@ -333,8 +334,8 @@ def best_rates(
         for r in range(dims[2]):
             for key, value in _column(g, trips[rows, r], factors, options).items():
                 columns.setdefault(key, np.zeros(dims, dtype=value.dtype))[rows, :, r] = value
-    provenance = _provenance(architectures, chips, index, shape, factors, dims)
-    band = _bands(chips, provenance, factors)
+    provenance = provenance_codes(architectures, chips, index, shape, factors, dims)
+    band = band_of(chips, provenance, factors)
     theta = columns["theta"]
     out = np.asarray(shape.output_tokens, dtype=float)[:, None, None]
     return RateTable(
@@ -371,38 +372,3 @@ def _check(
     unknown = [p for p in precisions if p not in PRECISIONS]
     if unknown or not precisions:
         raise ValueError(f"unknown precisions {unknown}; known: {', '.join(PRECISIONS)}")
-
-
-def _provenance(
-    architectures: Sequence[Architecture],
-    chips: Sequence[Chip],
-    index: IntArray,
-    shape: Shape,
-    factors: Factors,
-    dims: tuple[int, ...],
-) -> IntArray:
-    """Codes of `Provenance`, shape `dims`."""
-    table = np.array([[is_calibrated(factors, a, x) for x in chips] for a in architectures])
-    code = np.where(table[index], int(Provenance.CALIBRATED), int(Provenance.MODELLED))
-    far = np.asarray(shape.input_tokens, dtype=float) > factors.longest_input
-    code = np.where(far[:, None], int(Provenance.EXTRAPOLATED), code)
-    return np.broadcast_to(code[:, :, None], dims).astype(np.int64)
-
-
-def _bands(chips: Sequence[Chip], provenance: IntArray, factors: Factors) -> FloatArray:
-    """(low, high) multipliers of every rate, shape (W, C, R, 2).
-
-    A chip whose family was never measured takes the wider of its provenance's band and
-    `unmeasured_family`.
-    """
-    codes = (Provenance.CALIBRATED, Provenance.MODELLED, Provenance.EXTRAPOLATED)
-    table = np.ones((4, 2))
-    for code in codes:
-        table[code] = factors.bands[code.name.lower()]
-    band = table[provenance]
-    far = np.array(factors.bands["unmeasured_family"])
-    known = np.array([f"family:{c.family}" in factors.effects for c in chips], dtype=bool)
-    foreign = (~known[None, :, None]) & (provenance != Provenance.CALIBRATED)
-    low = np.where(foreign, np.minimum(band[..., 0], far[0]), band[..., 0])
-    high = np.where(foreign, np.maximum(band[..., 1], far[1]), band[..., 1])
-    return np.stack([low, high], axis=-1)

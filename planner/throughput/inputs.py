@@ -7,6 +7,7 @@ arrays built here, whose length is the number of records.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,13 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
+MODEL_ENDING = (
+    r"-(fp8|fp4|nvfp4|mxfp4|int4|int8|bf16|fp16|w4a16|w4a8|w8a8|awq|gptq|dynamic|block|instruct|it"
+    r"|chat|hf|thinking|base|v\d+|\d{4}|\d{6}|kv|mtp|eagle3?)$"
+)
+"""Ending of a model name that says nothing about its architecture, lower case."""
+CHIP_NOISE = r"nvidia|amd|instinct|aws|google|sxm\d?|hgx|nvl72|oam|[ _-]|\d+gb$"
+"""Parts of a chip name that say nothing about the chip, lower case."""
 PRECISIONS = ("bf16", "fp8", "fp4")
 """Weight formats, from the widest to the narrowest; the index is the precision's code."""
 
@@ -210,3 +218,34 @@ def architecture_names() -> dict[str, str]:
 def chip_names() -> dict[str, str]:
     """Lower-case names and aliases of measured chips, to the name in `measured_chips`."""
     return _aliases(_rows("calibration_chips.csv"), "chip")
+
+
+def find_architecture(text: str, names: Mapping[str, str]) -> str | None:
+    """Name of the architecture that `text` means, by `names` (lower-case alias -> name).
+
+    Publisher, weight format and tuning are no part of an architecture: where the whole is not
+    known, `publisher/` and endings such as -FP8, -NVFP4 and -Instruct are taken off.
+    """
+    whole = text.strip().lower()
+    if whole in names:
+        return names[whole]
+    part = whole.rsplit("/", 1)[-1]
+    known = {alias.rsplit("/", 1)[-1]: name for alias, name in names.items()}
+    while part not in known:
+        shorter = re.sub(MODEL_ENDING, "", part)
+        if shorter == part:
+            return None
+        part = shorter
+    return known[part]
+
+
+def find_chip(text: str, names: Mapping[str, str]) -> str | None:
+    """Name of the chip that `text` means, by `names` (lower-case alias -> name).
+
+    Where the whole is not known, the maker's name and the module's form are taken off.
+    """
+    whole = text.strip().lower()
+    if whole in names:
+        return names[whole]
+    plain = {re.sub(r"[ _-]", "", alias): name for alias, name in names.items()}
+    return plain.get(re.sub(CHIP_NOISE, "", whole))

@@ -29,6 +29,8 @@ from planner.throughput.inputs import (
     IntArray,
     architecture_names,
     chip_names,
+    find_architecture,
+    find_chip,
     measured_chips,
     open_architectures,
 )
@@ -184,7 +186,8 @@ def points_from_rows(
     """Points of a table with the columns of `inferencex_points.csv`.
 
     Only `REQUIRED` columns must be filled; precision, backend, backend_version, mode,
-    prefill_gpus, decode_gpus, measured_date, ttft_ms and tpot_ms may be blank or missing.
+    prefill_gpus, decode_gpus, measured_date, ttft_ms and tpot_ms may be blank or missing; n_gpus
+    as well where prefill_gpus and decode_gpus are given.
     `architectures` and `chips` add to, and win over, the packaged ones.
 
     Raises:
@@ -205,15 +208,17 @@ def points_from_rows(
 
     for line, row in enumerate(rows, start=2):
         where = f"{name}:{line}"
-        model = model_names.get(row.get("model", "").strip().lower())
-        part = part_names.get(row.get("chip", "").strip().lower())
+        model = find_architecture(row.get("model", ""), model_names)
+        part = find_chip(row.get("chip", ""), part_names)
         if model is None:
             faults.append(f"{where}: model: {row.get('model', '')!r} is not a known architecture")
         if part is None:
             faults.append(f"{where}: chip: {row.get('chip', '')!r} is not a known chip")
-        need = {k: _number(row, k, where, faults, True) for k in REQUIRED[2:]}
         extra = ("prefill_gpus", "decode_gpus", "ttft_ms", "tpot_ms")
         more = {k: _number(row, k, where, faults, False) for k in extra}
+        split = more["prefill_gpus"] + more["decode_gpus"]
+        filled = {**row, "n_gpus": row.get("n_gpus") or (str(split) if split > 0 else "")}
+        need = {k: _number(filled, k, where, faults, True) for k in REQUIRED[2:]}
         hint = row.get("model", "").lower()
         default = (
             "fp8" if "fp8" in hint else "fp4" if "fp4" in hint or "gpt-oss" in hint else "bf16"

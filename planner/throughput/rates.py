@@ -167,7 +167,7 @@ def rates_of(case: Case, factors: Factors | None = None) -> Rates:
     )
 
 
-def _names(kind: type[Provenance] | type[Limit]) -> Callable[[NDArray[np.int64]], NDArray[np.str_]]:
+def _names(kind: type[Provenance | Limit]) -> Callable[[NDArray[np.int64]], NDArray[np.str_]]:
     """Codes of an enumeration to lower-case names."""
     lookup = {int(item): item.name.lower() for item in kind}
     return np.vectorize(lambda code: lookup.get(int(code), ""), otypes=["<U24"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from planner.throughput.external import External, mlperf, published_actuals
+from planner.throughput.external import External, free_choice, mlperf, published_actuals
 from planner.throughput.factors import Factors
 from planner.throughput.frontier import FLOORS, FrontierErrors
 from planner.throughput.inputs import BoolArray, FloatArray
@@ -19,6 +19,48 @@ TARGETS = {
     "frontier_left_out_median": 0.20,
 }
 """Headline errors and the most that they may be."""
+OTHERS = (
+    ("TTFT at given load, in sample", "ttft_in_sample"),
+    ("TTFT at given load, left-out pairs", "ttft_left_out"),
+    ("TPOT, a whole chip family left out", "tpot_other_family"),
+    ("TPOT, all inputs of 8,000 tokens or more left out", "tpot_longer_input"),
+    ("frontier, a whole chip family left out", "frontier_other_family"),
+)
+"""Further errors: what they are, and their key."""
+
+
+INTRO = """\
+A pair is a (chip, architecture); DeepSeek-R1, V3 and V3.1 are one architecture, so that none of
+them helps to predict another on a chip left out. Each left-out error comes from a fit that saw no
+point of the pair. The strengths of the fit's priors were chosen by these same left-out errors, so
+that they are slightly favourable. Rows are counted as the tables list them, repeats included; the
+fit sees a repeated run once. Not judged: runs on more than eight chips of a rack whose split into
+prefill and decode the table does not give."""
+FRONTIER_NOTE = """\
+Best of the measured configurations by predicted TPOT and TTFT against the best by measured ones,
+TTFT within 2 s. Error 100 %: the model finds none of them within the targets."""
+FREE_NOTE = """\
+Size and batch chosen freely by the planner, from factors fitted to all points, at the same lengths
+and floors; predicted over measured. Measured runs stop at some load, often 64 requests, so that a
+ratio above one may be room that nobody tried, or optimism. The time of disaggregated serving over
+its ideal is set so that the median of the disaggregated rows is one; some of those runs
+speculate."""
+ACTUALS_NOTE = """\
+Tokens/s per chip. The lengths, and for one row the precision, are not published and are assumed;
+decode is taken within a TPOT of 50 ms."""
+MLPERF_NOTE = """\
+Median of the submissions, tokens/s per chip; token lengths are approximate means and taken to
+spread exponentially, which is hard on long prompts at the 99th percentile."""
+WEAK = """\
+- TTFT is predicted far worse than TPOT: it depends on the benchmark's arrivals.
+- Disaggregated runs on racks: TPOT is described, TTFT and the balance of the two sides are not.
+- Large expert-parallel groups over several nodes are modelled crudely and come out too slow.
+- The frontier error moves by several points with the strengths of the priors: a predicted TPOT
+  that crosses a floor by a hair changes the best run.
+- Which runs speculate is inferred from the engine build, and only for DeepSeek models.
+- gpt-oss runs on H100 at 512 requests were limited by something that the table does not show.
+- Inputs beyond those measured, cached prefixes, and chips of other makers than NVIDIA rest on the
+  formulas; their bands say so."""
 
 
 def _percent(value: float) -> str:
@@ -80,6 +122,16 @@ def _external(rows: Sequence[External]) -> str:
     )
 
 
+def _free(rows: FrontierErrors, mode: str) -> str:
+    names = np.array(rows.chip)
+    lines = []
+    for name in sorted(set(rows.chip)):
+        ratio = rows.predicted[names == name] / rows.measured[names == name]
+        quantiles = [f"{x:.2f}" for x in np.quantile(ratio, [0.1, 0.5, 0.9])]
+        lines.append([name, str(len(ratio)), *quantiles])
+    return _table([f"chip ({mode})", "rows", "predicted / measured, p10", "median", "p90"], lines)
+
+
 def _headline(factors: Factors) -> str:
     names = {
         "tpot_left_out_median": "TPOT at given load, left-out pairs, median",
@@ -102,83 +154,74 @@ def markdown(factors: Factors, validation: Validation, folder: Path) -> str:
     v, e = validation, factors.errors
     p = v.points
     chips = [
-        p.chips[c].chip + (" disagg." if s else "") for c, s in zip(p.chip, p.separate, strict=True)
+        p.chips[c].chip + (" disagg." if apart else "")
+        for c, apart in zip(p.chip, p.separate, strict=True)
     ]
     models = [p.architectures[m].architecture for m in p.model]
     pairs = [f"{a} {b}" for a, b in p.pairs()]
-    floors = [
-        f"{floor:.0f}: {_percent(float(np.median(v.frontier_outside.errors[at])))}"
+    perf = mlperf(folder, factors)
+    spread = float(np.median([abs(r.ratio - 1.0) for r in perf]))
+    stored = (
+        f"Factors version {factors.version}, fitted {factors.fitted} to {len(p):,} points; "
+        f"SHA-256 of the data `{factors.data_sha256}`. `planner calibrate` writes this page."
+    )
+    bands = [[k.replace("_", " "), f"{a:.2f}", f"{b:.2f}"] for k, (a, b) in factors.bands.items()]
+    rest = [[t, _percent(e[f"{k}_median"]), _percent(e[f"{k}_p90"])] for t, k in OTHERS]
+    parts = [
+        "# Throughput: calibration and its errors",
+        stored,
+        INTRO,
+        "## Headline",
+        _headline(factors),
+        "## TPOT by chip",
+        _by(v, chips, "chip"),
+        "## TPOT by model",
+        _by(v, models, "model"),
+        "## TPOT by pair",
+        _by(v, pairs, "pair"),
+        "## Output tokens/s per chip at an interactivity floor",
+        FRONTIER_NOTE,
+        _floors(v.frontier_outside),
+        _frontier(v.frontier_inside, v.frontier_outside, "chip"),
+        _frontier(v.frontier_inside, v.frontier_outside, "model"),
+        "## The planner's own choice against the measured best",
+        FREE_NOTE,
+        _free(free_choice(folder, factors, "agg"), "agg"),
+        _free(free_choice(folder, factors, "disagg"), "disagg"),
+        "## Other errors",
+        _table(["error", "median", "90th percentile"], rest),
+        _neuron(v),
+        "## Bands of a rate",
+        _table(["provenance", "low", "high"], bands),
+        "## Published rates in service, not fitted to",
+        ACTUALS_NOTE,
+        _external(published_actuals(folder, factors)),
+        "## MLPerf Inference v5.1, not fitted to",
+        f"{MLPERF_NOTE} Median error {_percent(spread)}.",
+        _external(perf),
+        "## Weak spots",
+        WEAK,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _floors(errors: FrontierErrors) -> str:
+    """Median left-out error at each floor, one line."""
+    words = [
+        f"{floor:.0f} tokens/s: {_percent(float(np.median(errors.errors[errors.floor == floor])))}"
         for floor in FLOORS
-        for at in [v.frontier_outside.floor == floor]
     ]
-    neuron = [np.abs(t.tpot / v.neuron.tpot_ms - 1.0) for t in (v.neuron_inside, v.neuron_outside)]
-    bands = _table(
-        ["provenance", "low", "high"],
-        [[k.replace("_", " "), f"{a:.2f}", f"{b:.2f}"] for k, (a, b) in factors.bands.items()],
+    return "Median by floor, left out: " + "; ".join(words) + "."
+
+
+def _neuron(v: Validation) -> str:
+    """One line on the chips of another maker."""
+    own, prior = (
+        _percent(float(np.median(np.abs(t.tpot / v.neuron.tpot_ms - 1.0))))
+        for t in (v.neuron_inside, v.neuron_outside)
     )
-    others = [
-        ["TTFT at given load, in sample", "ttft_in_sample"],
-        ["TTFT at given load, left-out pairs", "ttft_left_out"],
-        ["TPOT, a whole chip family left out", "tpot_other_family"],
-        ["TPOT, all inputs of 8,000 tokens or more left out", "tpot_longer_input"],
-        ["frontier, a whole chip family left out", "frontier_other_family"],
-    ]
-    rest = _table(
-        ["error", "median", "90th percentile"],
-        [[t, _percent(e[f"{k}_median"]), _percent(e[f"{k}_p90"])] for t, k in others],
-    )
-    actual, perf = published_actuals(folder, factors), mlperf(folder, factors)
-    ratios = np.array([r.ratio for r in perf])
-    spread = _percent(float(np.median(np.abs(ratios - 1.0))))
     return (
-        "\n\n".join(
-            [
-                "# Throughput: calibration and its errors",
-                f"Factors version {factors.version}, fitted {factors.fitted} to {len(p):,} points; "
-                f"SHA-256 of the data `{factors.data_sha256}`. `planner calibrate` writes this page.",
-                "A pair is a (chip, architecture); DeepSeek-R1, V3 and V3.1 are one architecture, so that "
-                "none of them helps to predict another on a chip left out. Each left-out error comes from "
-                "a fit that saw no point of the pair. The strengths of the fit's priors were chosen by "
-                "these same left-out errors, so that they are slightly favourable. Rows are counted as "
-                "the tables list them, repeats included; the fit sees a repeated run once. Not judged: "
-                "aggregated rows of rack-scale chips on more than eight chips, whose label is doubtful.",
-                "## Headline",
-                _headline(factors),
-                "## TPOT by chip",
-                _by(v, chips, "chip"),
-                "## TPOT by model",
-                _by(v, models, "model"),
-                "## TPOT by pair",
-                _by(v, pairs, "pair"),
-                "## Output tokens/s per chip at an interactivity floor",
-                "Best of the measured configurations by predicted TPOT and TTFT against the best by "
-                "measured ones, TTFT within 2 s. Error 100 %: the model finds none of them within the "
-                "targets. By floor, left out: " + "; ".join(floors) + ".",
-                _frontier(v.frontier_inside, v.frontier_outside, "chip"),
-                _frontier(v.frontier_inside, v.frontier_outside, "model"),
-                "## Other errors",
-                rest,
-                f"Trainium1 and Inferentia2 ({len(v.neuron)} points, TPOT): median "
-                f"{_percent(float(np.median(neuron[0])))} with their own effect, "
-                f"{_percent(float(np.median(neuron[1])))} from the GPUs' prior alone, which is what a "
-                "chip of an unmeasured maker is given.",
-                "## Bands of a rate",
-                bands,
-                "## Published rates in service, not fitted to",
-                "Tokens/s per chip. The lengths, and for one row the precision, are not published and "
-                "are assumed; decode is taken within a TPOT of 50 ms.",
-                _external(actual),
-                "## MLPerf Inference v5.1, not fitted to",
-                "Median of the submissions, tokens/s per chip; token lengths are approximate means. "
-                f"Median error {spread}.",
-                _external(perf),
-                "## Weak spots",
-                "- TTFT is predicted far worse than TPOT: it depends on the benchmark's arrivals.\n"
-                "- Rack-scale disaggregated runs: their TTFT, and so their frontier, is not described.\n"
-                "- Which runs speculate is inferred from the engine build, and only for DeepSeek models.\n"
-                "- Inputs beyond those measured, cached prefixes, and chips of other makers than NVIDIA "
-                "rest on the formulas; their bands say so.",
-            ]
-        )
-        + "\n"
+        f"Trainium1 and Inferentia2 ({len(v.neuron)} points, TPOT): median {own} with their own "
+        f"effect, {prior} from the GPUs' prior alone, which is what a chip of an unmeasured maker "
+        "is given."
     )

@@ -81,7 +81,8 @@ class Options:
     chunk_tokens: float = 8192.0
     """New tokens that one step prefills at most; each step also decodes the batch."""
     service_cv: float = 1.0
-    """Coefficient of variation of prefill times, from the spread of new tokens."""
+    """Coefficient of variation of prefill times, from the spread of new tokens. The inputs of the
+    public Azure traces (`data/calibration/token_lengths.csv`) have about one."""
     max_utilisation: float = 0.95
     """Ceiling of the prefill pipe's utilisation when there is no TTFT target."""
     kept_prefixes: float = 1.0

@@ -35,9 +35,10 @@ class Mfu:
     low: float
     high: float
     provenance: str
-    """measured (rows of this chip), modelled (of its family) or extrapolated (of none)."""
+    """given (by the case), measured (rows of this chip), modelled (of its family) or extrapolated
+    (of none)."""
     includes_goodput: bool
-    """Whether lost time is already counted; false for every published row."""
+    """Whether lost time is already counted; false for every measured row."""
     rows: int
     """Number of measured rows behind it."""
     source: str
@@ -52,13 +53,17 @@ def measured_rows() -> list[dict[str, str]]:
 
 
 def mfu(chip: Chip) -> Mfu | None:
-    """MFU of training on `chip`: median of its rows, band from their 10th to 90th percentile.
+    """MFU of training on `chip`: what its row of the case says, else from measured runs.
 
-    None when the chip cannot train. From the family: the band is at least 0.8 to 1.2 of the
+    A case's own number is `given`, without a band. From measurements: the median of the chip's
+    rows, band from their 10th to 90th percentile. None when the chip cannot train. From the family: the band is at least 0.8 to 1.2 of the
     median; from other families: at least 0.65 to 1.25.
     """
     if not chip.training_capable:
         return None
+    if chip.mfu is not None:
+        own_row = (chip.mfu, chip.mfu, chip.mfu)
+        return Mfu(*own_row, "given", chip.mfu_includes_goodput, 0, chip.source)
     rows = measured_rows()
     name = CHIP_OF.get(chip.chip.lower(), chip.chip)
     own = [r for r in rows if r["chip"] == name]

@@ -24,8 +24,16 @@ from planner.throughput.calibration import (
     usable,
 )
 from planner.throughput.closed_loop import Times, predict
+from planner.throughput.external import disaggregated_factor, free_choice
 from planner.throughput.factors import Factors
-from planner.throughput.frontier import FrontierErrors, compare, frontier, groups, table
+from planner.throughput.frontier import (
+    FRONTIER_DATA,
+    FrontierErrors,
+    compare,
+    frontier,
+    groups,
+    table,
+)
 from planner.throughput.inputs import FloatArray
 from planner.throughput.points import Points, read_rows
 
@@ -33,8 +41,6 @@ VERSION = "1"
 """Version of the stored factors; raised when the model's formulas change."""
 LONG_INPUT = 8000.0
 """Inputs from here on are left out together, to see how the model extrapolates to them."""
-FRONTIER_DATA = "inferencex_frontier.csv"
-"""Measured frontier, judged but never fitted to."""
 
 
 @dataclass(frozen=True)
@@ -98,17 +104,20 @@ def _band(errors: FrontierErrors, chips: tuple[str, ...]) -> tuple[float, float]
     return min(float(low), 0.95), max(float(high), 1.05)
 
 
-def bands(validation: Validation) -> dict[str, tuple[float, float]]:
+def bands(validation: Validation, free: FrontierErrors) -> dict[str, tuple[float, float]]:
     """Band of each provenance, on rates.
 
-    calibrated: left-out pairs; modelled: left-out chip families, at least a tenth wider in
-    logs; extrapolated: the modelled band widened by what longer inputs add to TPOT's error;
+    calibrated: left-out pairs at the measured configurations, and `free`, the planner's own
+    choice against the measured best, the wider of the two; modelled: left-out chip families, at
+    least a tenth wider in logs;
+    extrapolated: the modelled band widened by what longer inputs add to TPOT's error;
     unmeasured_family: down to the 10th percentile of how Trainium1 and Inferentia2 fared against
     the prior of the GPUs, the only chips of other makers with measurements.
     Rack-scale rows are not used: their runs are few and their chip counts doubtful.
     """
     racks = ("gb200", "gb300")
-    firm = _band(validation.frontier_outside, racks)
+    left, chosen = _band(validation.frontier_outside, racks), _band(free, racks)
+    firm = (min(left[0], chosen[0]), max(left[1], chosen[1]))
     other = _band(validation.frontier_other_family, racks)
     wide = (min(other[0], firm[0] ** 1.1), max(other[1], firm[1] ** 1.1))
     ratio = validation.longer.tpot / validation.points.tpot_ms
@@ -131,13 +140,13 @@ def _chips(points: Points) -> list[str]:
     return sorted({points.chips[c].chip for c in points.chip})
 
 
-def _longer(points: Points, solved: Fit, settings: Settings | None) -> Times:
+def _longer(points: Points, settings: Settings | None) -> Times:
     labels = ["long" if x >= LONG_INPUT else "short" for x in points.isl]
-    return leave_out(points, labels, solved, settings, only=["long"])
+    return leave_out(points, labels, settings, only=["long"])
 
 
 def validate(folder: Path, settings: Settings | None = None) -> tuple[Fit, Validation]:
-    """Fit to the tables of `folder` and predict every left-out group; about half a minute.
+    """Fit to the tables of `folder` and predict every left-out group; about a minute.
 
     Raises FileNotFoundError or `planner.throughput.points.PointError`.
     """
@@ -148,8 +157,8 @@ def validate(folder: Path, settings: Settings | None = None) -> tuple[Fit, Valid
     solved = fit(points.take(distinct(points)), settings)
     families = [points.chips[c].family for c in points.chip]
     inside = solved.times(points)
-    outside = leave_out(points, pair_labels(points), solved, settings)
-    other = leave_out(points, families, solved, settings)
+    outside = leave_out(points, pair_labels(points), settings)
+    other = leave_out(points, families, settings)
     keys = groups(points, names)
     measured = table(read_rows(folder / FRONTIER_DATA))
 
@@ -165,7 +174,7 @@ def validate(folder: Path, settings: Settings | None = None) -> tuple[Fit, Valid
         inside=inside,
         outside=outside,
         other_family=other,
-        longer=_longer(points, solved, settings),
+        longer=_longer(points, settings),
         frontier_inside=judged(inside),
         frontier_outside=judged(outside),
         frontier_other_family=judged(other),
@@ -192,11 +201,12 @@ def calibrate(
     kin = fit_chips(found.neuron, solved, settings)
     factors = to_factors(solved, found.points, dict.fromkeys(_chips(found.neuron), kin))
     more = to_factors(solved, found.neuron)
+    factors = replace(factors, disaggregated=round(disaggregated_factor(folder, factors), 4))
     return replace(
         factors,
         calibrated_chips=tuple(sorted({*factors.calibrated_chips, *more.calibrated_chips})),
         calibrated_pairs=tuple(sorted({*factors.calibrated_pairs, *more.calibrated_pairs})),
-        bands=bands(found),
+        bands=bands(found, free_choice(folder, factors, "agg")),
         data_sha256=data_hash(folder),
         version=VERSION,
         fitted=(day or datetime.now(tz=UTC).date()).isoformat(),

@@ -203,7 +203,7 @@ def test_bounds_of_a_node_that_are_no_numbers_are_found(solved: Any) -> None:
 
 @pytest.mark.parametrize(
     ("row", "index"),
-    [("nothing", "0"), ("capacity", "0;0"), ("capacity", "0;0;10000"), ("leave_once", "0;0")],
+    [("nothing", "0"), ("capacity", "0;0"), ("capacity", "0;0;10000"), ("leave_once", "2;0")],
 )
 def test_duals_of_no_row_are_found(row: str, index: str, solved: Any) -> None:
     duals = solved.duals.copy()

@@ -88,6 +88,30 @@ def test_faults_name_row_column_and_value(tmp_path: Path, row: str, says: str) -
     assert says in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("chip", "model", "meant"),
+    [
+        ("NVIDIA H200", "lmsys/gpt-oss-120b-bf16", ("H200", "gpt-oss-120b")),
+        ("H100-SXM5-80GB", "Qwen/Qwen3-32B-AWQ", ("H100", "Qwen3-32B")),
+        ("mi300x", "amd/Llama-3.3-70B-Instruct-FP8-KV", ("MI300X", "Llama-3.1-70B")),
+        ("gb300-nvl72", "moonshotai/Kimi-K2.5-INT4", ("GB300", "Kimi-K2.5")),
+    ],
+)
+def test_names_as_people_write_them(
+    tmp_path: Path, chip: str, model: str, meant: tuple[str, str]
+) -> None:
+    path = write(tmp_path / "a.csv", f"{chip},{model},,1024,1024,16,8,,")
+    assert check_file(path).points.pairs() == [meant]
+
+
+def test_a_split_run_without_its_total(tmp_path: Path) -> None:
+    head = "chip,model,precision,mode,isl,osl,concurrency,n_gpus,prefill_gpus,decode_gpus"
+    path = write(tmp_path / "a.csv", "H200,DeepSeek-R1,fp8,disagg,1024,1024,64,,8,16", header=head)
+    points = check_file(path).points
+    assert points.counted[0] == 24
+    assert points.workers[0] == 2
+
+
 def test_all_faults_at_once_and_empty_tables(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "Z9,x,fp8,1,1,1,1,1,1", "H200,y,fp8,0,1,1,1,1,1")
     with pytest.raises(PointError) as error:

@@ -1,0 +1,227 @@
+"""Every column has an effect: perturbed, it changes the instance or the provenance, or raises."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Iterator
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+
+from planner.case import load_case, save_case
+from planner.case.calendar import add_months
+from planner.case.settings import Settings, TimeSlice
+from planner.case.tables import SETTINGS_FILE, TABLE, TABLES
+from planner.case.write import case_files
+from planner.errors import InputError
+from planner.instance import Instance, build_instance
+from planner.provenance import provenance
+
+SMALL = Path(__file__).parents[2] / "data" / "small"
+
+COLUMNS = [(table.name, column) for table in TABLES for column in table.columns]
+SHOWN = ("name", "description")
+"""Keys of case.toml that no number depends on: they are shown with the plan."""
+
+
+@cache
+def small() -> tuple[Instance, Any]:
+    """Instance and provenance of the case as it is."""
+    case = load_case(SMALL)
+    return build_instance(case), provenance(case)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values are equal all the way down."""
+    if type(a) is not type(b):
+        return False
+    if dataclasses.is_dataclass(a):
+        return all(same(getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(a))
+    if isinstance(a, np.ndarray):
+        return bool(a.dtype.kind == b.dtype.kind and np.array_equal(a, b))
+    return bool(a == b)
+
+
+def annotation_types(annotation: Any) -> Iterator[Any]:
+    """The plain types, and the literals, inside an annotation."""
+    inner = get_args(annotation)
+    if not inner:
+        yield annotation
+    for part in inner:
+        yield from annotation_types(part)
+
+
+def other_values(table: str, column: str, text: str, column_texts: list[str]) -> list[str]:
+    """Sensible perturbations of a cell, by the type of its column."""
+    info = TABLE[table].record.model_fields[TABLE[table].columns[column]]
+    types = list(annotation_types(info.annotation))
+    literals = [part for part in types if isinstance(part, str)]
+    if column in ("source", "campus"):
+        return [text + " elsewhere"] if text else ["elsewhere"]
+    if literals:
+        return [name for name in literals if name != text]
+    if bool in types:
+        return ["false" if text == "true" else "true"]
+    if date in types:
+        day = date.fromisoformat(text) if text else date(2026, 10, 1)
+        return [str(add_months(day, 3)), str(add_months(day, -3))]
+    if tuple in types or Ellipsis in types:
+        items = [item for item in text.split(";") if item]
+        if float in types:
+            return ["0.3;1"] if items in (["1.0"], ["1"]) else ["1"]
+        return [name for name in sorted(set(column_texts)) if name != text] or ["*"]
+    if int in types:
+        return [str(max(1, round(float(text or 0) * 1.1) + 1)), "1", "0"]
+    if float in types:
+        value = float(text or 0)
+        if not value:
+            return ["0.1", "100"]
+        # A limit that is slack in this case needs a larger step, or a share close to 1.
+        return [*(repr(value * factor) for factor in (1.1, 0.9, 0.4, 4.0)), "0.9999"]
+    return [name for name in sorted(set(column_texts)) if name not in ("", text)] + ["other"]
+
+
+def effect(folder: Path) -> str:
+    """What differs from the case as it is: instance, provenance or raises; '' for nothing."""
+    instance, known = small()
+    try:
+        case = load_case(folder)
+        built = build_instance(case)
+    except InputError:
+        return "raises"
+    if not same(built, instance):
+        return "instance"
+    return "" if provenance(case).equals(known) else "provenance"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The small case with every column that its tables may have."""
+    save_case(load_case(SMALL), tmp_path / "case")
+    return tmp_path / "case"
+
+
+def effects(folder: Path, table: str, column: str) -> Iterator[str]:
+    """Effect of each perturbation of each row, in the order of the rows."""
+    text = case_files(load_case(SMALL))[TABLE[table].file]
+    rows = list(csv.DictReader(io.StringIO(text)))
+    texts = [row[column] for row in rows]
+    for row in rows:
+        was = row[column]
+        for value in other_values(table, column, was, texts):
+            row[column] = value
+            out = io.StringIO()
+            writer = csv.DictWriter(out, list(row), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+            (folder / TABLE[table].file).write_text(out.getvalue())
+            yield effect(folder)
+        row[column] = was
+
+
+def test_an_unchanged_case_has_no_effect(folder: Path) -> None:
+    """Else every test below would pass."""
+    assert effect(folder) == ""
+
+
+def test_the_walk_covers_every_column_of_the_files() -> None:
+    for table in TABLES:
+        header = (SMALL / table.file).read_text().splitlines()[0].split(",")
+        assert {(table.name, column) for column in header} <= set(COLUMNS)
+    assert {path.name for path in SMALL.iterdir()} == {SETTINGS_FILE, *(t.file for t in TABLES)}
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        pytest.param(
+            *name,
+            id=".".join(name),
+            marks=pytest.mark.xfail(reason="nothing reports proxies yet")
+            if name == ("models", "proxy")
+            else (),
+        )
+        for name in COLUMNS
+    ],
+)
+def test_column_has_an_effect(table: str, column: str, folder: Path) -> None:
+    wanted = {"provenance"} if column in ("source", "basis") else {"instance", "raises"}
+    if column == "basis" and table == "offers":
+        wanted = {"instance"}  # the basis of a price is carried along with it
+    assert any(found in wanted for found in effects(folder, table, column)), (
+        f"{table}.{column} has no effect in any row"
+    )
+
+
+VALUED = [
+    (table.name, column)
+    for table in TABLES
+    for column, field in table.columns.items()
+    if float in annotation_types(table.record.model_fields[field].annotation)
+    # The tokens of a measured rate are a key: they must be those of a workload.
+    and (table.name, column[-7:]) != ("throughput", "_tokens")
+]
+
+
+@pytest.mark.parametrize(("table", "column"), VALUED, ids=[f"{t}.{c}" for t, c in VALUED])
+def test_number_changes_the_instance(table: str, column: str, folder: Path) -> None:
+    """For numbers, raising is not enough: some accepted value must change an array."""
+    assert "instance" in effects(folder, table, column), (
+        f"no accepted value of {table}.{column} changes the instance"
+    )
+
+
+def setting_values(key: str) -> list[Any]:
+    """Perturbations of a key of case.toml."""
+    values: dict[str, list[Any]] = {
+        "start": ["2027-01-01"],
+        "as_of": ["2027-02-22"],
+        "period": ["month"],
+        "periods": [3, 5],
+        "discount_rate_per_year": [0.088],
+        "horizon_end_haircut": [0.8],
+        "reference_chip": ["gb200"],
+        "flow_floor_chips": [0.55],
+        "name": ["other"],
+        "description": ["other"],
+    }
+    return values[key]
+
+
+@pytest.mark.parametrize("key", [k for k in Settings.model_fields if k != "slices"])
+def test_setting_has_an_effect(key: str, folder: Path) -> None:
+    for value in setting_values(key):
+        lines = (folder / SETTINGS_FILE).read_text().splitlines()
+        at = next(i for i, line in enumerate(lines) if line.startswith(f"{key} ="))
+        lines[at] = f"{key} = {value if key in ('start', 'as_of') else json.dumps(value)}"
+        (folder / SETTINGS_FILE).write_text("\n".join(lines))
+        if key in SHOWN:
+            assert effect(folder) == ""
+            assert getattr(load_case(folder).settings, key) == value
+            assert load_case(folder).sha256() != load_case(SMALL).sha256()
+        else:
+            assert effect(folder) in ("instance", "raises")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('name = "weekday"', 'name = "working"'),
+        ('days = "weekday"', 'days = "all"'),
+        ("from_hour_utc = 0", "from_hour_utc = 1"),
+        ("to_hour_utc = 24", "to_hour_utc = 23"),
+    ],
+)
+def test_key_of_a_slice_has_an_effect(old: str, new: str, folder: Path) -> None:
+    assert old.split(maxsplit=1)[0] in TimeSlice.model_fields
+    text = (folder / SETTINGS_FILE).read_text()
+    assert old in text
+    (folder / SETTINGS_FILE).write_text(text.replace(old, new, 1))
+    assert effect(folder) in ("instance", "raises")
