@@ -8,6 +8,7 @@ import pandas as pd
 
 from planner.case import Case
 from planner.case.tables import TABLES
+from planner.case.workloads import ServedModel
 
 
 def provenance(case: Case) -> pd.DataFrame:
@@ -15,7 +16,10 @@ def provenance(case: Case) -> pd.DataFrame:
     counts: Counter[tuple[str, str, str]] = Counter()
     for table in TABLES:
         for row in case.rows(table.name):
-            counts[table.name, row.basis, row.source] += 1
+            source = row.source
+            if isinstance(row, ServedModel) and row.proxy:
+                source = f"{row.architecture} assumed to be of like size; {source}"
+            counts[table.name, row.basis, source] += 1
     frame = pd.DataFrame(
         [(*key, count) for key, count in counts.items()],
         columns=["table", "basis", "source", "rows"],

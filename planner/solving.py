@@ -159,7 +159,10 @@ def _summary(
             "nodes": len(solution.nodes),
         },
         "peak_memory_mb": peak_memory_mb(),
-        "provenance": rests_on(inst, values),
+        "provenance": {
+            **rests_on(inst, values),
+            "proxy_architectures": {m.model: m.architecture for m in case.models if m.proxy},
+        },
         "plausibility": plausibility(inst, values),
         "versions": {
             "python": platform.python_version(),

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from scipy.optimize import linprog
 
 import planner
 from planner.case import Case
@@ -39,7 +42,10 @@ from planner.case.workloads import (
     Serving,
     TrainingRun,
 )
+from planner.matrix import Matrix
 
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "data"
 CLAUDE_LIMIT_S = 100.0
@@ -355,3 +361,66 @@ def random_case(seed: int) -> Case:
             efficiency=base.efficiency if rng.random() < 0.5 else (),
         )
     )
+
+
+def matrix_of(
+    cost: Floats,
+    a: Floats,
+    rows: tuple[Floats, Floats],
+    columns: tuple[Floats, Floats],
+    integer: Bools | None = None,
+    offset: float = 0.0,
+) -> Matrix:
+    """A matrix of one variable x[i], one constraint r[i] and one cost term."""
+    m, n = a.shape
+    return Matrix(
+        cost_terms=("all",),
+        cost=cost[None, :],
+        cost_offset=np.array([offset]),
+        a=sp.csc_array(a),
+        row_lower=rows[0],
+        row_upper=rows[1],
+        lower=columns[0],
+        upper=columns[1],
+        integer=np.zeros(n, dtype=bool) if integer is None else integer,
+        columns={"x": slice(0, n)},
+        column_index={"x": tuple(range(n))},
+        rows={"r": slice(0, m)},
+        row_index={"r": tuple(range(m))},
+    )
+
+
+def random_matrix(seed: int, whole: bool = False) -> Matrix:
+    """A feasible problem with a finite optimum, every column within finite bounds."""
+    rng = np.random.default_rng(seed)
+    m, n = int(rng.integers(1, 5)), int(rng.integers(2, 6))
+    a = rng.integers(-4, 5, (m, n)).astype(float)
+    low = rng.integers(-3, 1, n).astype(float)
+    high = low + rng.integers(0, 5, n)
+    inside = np.clip(np.round(rng.uniform(low, high)), low, high)
+    activity = a @ inside
+    row_low = np.where(rng.random(m) < 0.4, -np.inf, activity - rng.integers(0, 4, m))
+    row_high = np.where(rng.random(m) < 0.4, np.inf, activity + rng.integers(0, 4, m))
+    integer = (rng.random(n) < 0.7) if whole else np.zeros(n, dtype=bool)
+    cost = rng.integers(-9, 10, n).astype(float)
+    return matrix_of(cost, a, (row_low, row_high), (low, high), integer, float(rng.integers(-5, 6)))
+
+
+def linear_optimum(matrix: Matrix) -> tuple[float, Floats]:
+    """Optimum of the relaxation and its row duals, by scipy."""
+    a, n = matrix.a.toarray(), matrix.shape[1]
+    up, down = np.isfinite(matrix.row_upper), np.isfinite(matrix.row_lower)
+    rows = np.vstack([a[up], -a[down]])
+    side = np.concatenate([matrix.row_upper[up], -matrix.row_lower[down]])
+    bounds = np.stack([matrix.lower, matrix.upper], axis=1)
+    found = linprog(
+        matrix.objective, rows if len(rows) else None, side if len(side) else None, None, None,
+        bounds.reshape(n, 2), method="highs",
+    )  # fmt: skip
+    assert found.status == 0
+    y = np.zeros(matrix.shape[0])
+    if len(rows):
+        marginal = np.asarray(found.ineqlin.marginals)
+        y[up] += marginal[: up.sum()]
+        y[down] -= marginal[up.sum() :]
+    return float(found.fun) + matrix.offset, y

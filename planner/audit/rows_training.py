@@ -42,7 +42,7 @@ def paused_work(d: Draft, inst: Instance) -> None:
 def cluster(d: Draft, inst: Instance) -> None:
     """A pausable run never holds more than its largest cluster.
 
-        sum_p flex[r,p,t,s] <= max_chips[r]
+        sum_p flex[r,p,t,s] + max_chips[r] * missed[r] <= max_chips[r]
 
     for every pausable run with a limit, period of its window and slice, in chips.
     """
@@ -53,6 +53,7 @@ def cluster(d: Draft, inst: Instance) -> None:
     k = np.flatnonzero(limited[flex["run"]])
     at = rows.at(flex["run"][k], flex["period"][k], flex["slice"][k])
     d.put(at, flex.positions[k], 1.0)
+    d.put(rows.positions, d.columns["missed"].at(r), tr.max_chips[r])
 
 
 def standing_week(d: Draft, inst: Instance) -> None:

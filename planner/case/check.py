@@ -266,7 +266,7 @@ def _check_terms(c: _Checker, i: int, offer: Offer) -> None:
 def _check_contracts(c: _Checker) -> None:
     firsts = set(c.calendar.starts)
     horizon = (c.calendar.starts[0], c.calendar.starts[-1])
-    terms: dict[str, tuple[bool, int | None]] = {}
+    terms: dict[str, tuple[object, ...]] = {}
     for i, line in enumerate(c.case.contracts):
         c.refer_pool("contracts", i, line)
         if line.end <= line.start:
@@ -281,9 +281,9 @@ def _check_contracts(c: _Checker) -> None:
             c.add("contracts", i, "take_or_pay", rule)
         if not line.ramp or list(line.ramp) != sorted(line.ramp):
             c.add("contracts", i, "ramp", "needs shares that do not fall over time")
-        term = (line.take_or_pay, line.notice_days)
+        term = (line.take_or_pay, line.notice_days, line.start, line.end)
         if terms.setdefault(line.contract, term) != term:
-            rule = f"lines of contract '{line.contract}' differ in take_or_pay or notice_days"
+            rule = f"lines of contract '{line.contract}' differ in dates or terms"
             c.add("contracts", i, "take_or_pay", rule)
 
 

@@ -28,7 +28,10 @@ def existing_contracts(m: Model, inst: Instance) -> None:
 
 
 def exit_fees(m: Model, inst: Instance) -> None:
-    """Fees of contracts left early: sum_{k,t} discount_start[t] * exit_fee[k] * leave[k,t]."""
+    """Fees of contracts left early, exit_fee[k] being the sum over its lines.
+
+    sum_{k,t} discount_start[t] * exit_fee[k] * leave[k,t]
+    """
     c = inst.contracts
     fee = c.exit_fee_usd[:, None] * inst.time.discount_start[None, :]
     param(m, "exit_fee_usd", _by_leaving(inst, fee), m.LEAVE)
@@ -99,6 +102,9 @@ def unserved_demand(m: Model, inst: Instance) -> None:
 
     sum_{w,t,s} discount[t] * penalty[w] * 3600 * slot_hours[t,s] * unserved[w,t,s]
     + sum_{w,t} discount[t] * penalty[w] * 3600 * hours[t] * shed[w,t]
+
+    unserved counts against the peak with headroom, so a shortage costs at least what the
+    requests lost at the mean would.
     """
     time, penalty = inst.time, inst.serving.penalty_usd
     seconds = SECONDS_PER_HOUR * time.slot_hours * time.discount[:, None]

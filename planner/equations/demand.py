@@ -12,8 +12,8 @@ from planner.instance import Instance
 def serving(m: Model, inst: Instance) -> None:
     """serve[w,p,t,s] >= 0: working chips of pool p that serve workload w.
 
-    Bounded by the chips that the whole demand takes, peak[w,t,s] / rate[w,p,t], or for a
-    deferrable class by what the pool can hold, usable[p] * limit[p,t] + pay as you go.
+    Bounded by what the pool can hold, usable[p] * limit[p,t] + pay as you go, and unless the
+    class is deferrable by the chips that the whole demand takes, peak[w,t,s] / rate[w,p,t].
     """
     rate, peak = inst.serving.rate, inst.serving.peak
     w, p, t = np.nonzero(serve_triples(inst))

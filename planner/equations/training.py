@@ -43,7 +43,8 @@ def placement(m: Model, inst: Instance) -> None:
 def flexible(m: Model, inst: Instance) -> None:
     """flex[r,p,t,s] >= 0: working chips that a pausable run or standing load holds.
 
-    Only in its window, on chips that it may use, and at most what the pool can hold.
+    Only in its window, on chips that it may use, and at most what the pool can hold or the run's
+    largest cluster.
     """
     tr = inst.training
     room = pool_room(inst)
@@ -73,7 +74,7 @@ def paused_work(m: Model, inst: Instance) -> None:
 
         sum_{p,t,s} work_rate[r,p] * slot_hours[t,s] * flex[r,p,t,s] + work[r] * missed[r]
             >= work[r]                                                     (EFLOP)
-        sum_p flex[r,p,t,s] <= max_chips[r]                  for every (t,s) in its window
+        sum_p flex[r,p,t,s] <= max_chips[r] * (1 - missed[r])    for every (t,s) in its window
 
     for every pausable run r; missed[r] is binary; work includes the pause overhead.
     """
@@ -109,7 +110,8 @@ def paused_work(m: Model, inst: Instance) -> None:
         m.CAPPED,
         m.S,
         rule=lambda m, r, t, s: (
-            sum(m.flex[r, p, t, s] for p in m.pools_of_run[r, t]) <= m.max_chips[r]
+            sum(m.flex[r, p, t, s] for p in m.pools_of_run[r, t]) + m.max_chips[r] * m.missed[r]
+            <= m.max_chips[r]
         ),
     )
 

@@ -137,7 +137,7 @@ def _placements(case: Case, pools: Pools, r: int, rate: Floats) -> list[_Column]
                 for t in range(start, start + periods):
                     share[t] = min(1.0, needed / hours[t])
                     needed -= share[t] * hours[t]
-                if share[start + periods - 1] <= 1e-9:
+                if periods > 1 and share[start + periods - 1] <= 1e-9:
                     continue
                 use = np.zeros((len(pools.names), len(calendar)))
                 use[members] = chips * split[:, None] * share[None, :]

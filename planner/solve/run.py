@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from planner.errors import UnprovenError
+from planner.errors import InfeasibleError, UnprovenError
 from planner.matrix import Matrix
 from planner.solve.branch import Search
 from planner.solve.certificate import Node
@@ -105,6 +105,9 @@ def solve_matrix(
                 _improve(search)
                 search.branch(10**9, rank)
     if not np.isfinite(search.best):
+        if search.bound == np.inf:
+            # Every leaf of the tree has a proof that it is empty.
+            raise InfeasibleError("no plan satisfies every rule with whole lots and placements")
         why = "interrupted" if stop.is_set() else "stopped at its time limit"
         raise UnprovenError(f"the solve was {why} before it found a plan")
     reached = search.gap <= search.tolerance

@@ -802,25 +802,25 @@ OFFERS = [
 CONTRACTS = [
     Bad(
         "contract end before start",
-        cell("contracts.csv", 2, "end", "2026-04-01"),
+        cell("contracts.csv", 6, "end", "2026-04-01"),
         "contracts.csv",
-        2,
+        6,
         "end",
         "2026-04-01 is not after start",
     ),
     Bad(
         "contract that starts inside a period",
-        cell("contracts.csv", 4, "start", "2027-02-01"),
+        cell("contracts.csv", 6, "start", "2027-02-01"),
         "contracts.csv",
-        4,
+        6,
         "start",
         "2027-02-01 is not the first day of a period",
     ),
     Bad(
         "contract that ends inside a period",
-        cell("contracts.csv", 2, "end", "2027-05-15"),
+        cell("contracts.csv", 6, "end", "2027-05-15"),
         "contracts.csv",
-        2,
+        6,
         "end",
         "2027-05-15 is not the first day of a period",
     ),
@@ -860,14 +860,20 @@ CONTRACTS = [
         "take_or_pay",
         "lines of contract 'alder-h200' differ",
     ),
+    Bad(
+        "lines of a contract end apart",
+        cell("contracts.csv", 3, "end", "2027-04-01"),
+        "contracts.csv",
+        3,
+        "take_or_pay",
+        "lines of contract 'alder-h200' differ in dates",
+    ),
 ]
 
 HARDWARE = [
     Bad(
         "goodput without MFU",
-        both(
-            cell("chips.csv", 2, "mfu", ""), cell("chips.csv", 2, "mfu_includes_goodput", "true")
-        ),
+        both(cell("chips.csv", 2, "mfu", ""), cell("chips.csv", 2, "mfu_includes_goodput", "true")),
         "chips.csv",
         2,
         "mfu_includes_goodput",

@@ -16,13 +16,12 @@ from planner.case.calendar import add_months
 from planner.case.settings import TimeSlice
 from planner.instance.procurement import discount
 
-SMALL = Path(__file__).parents[2] / "data" / "small"
+SETTINGS = load_case(Path(__file__).parents[2] / "data" / "small").settings
 
 
 def calendar(start: date, period: Literal["month", "quarter"], periods: int) -> Calendar:
-    settings = load_case(SMALL).settings
     values = {"start": start, "period": period, "periods": periods, "as_of": start}
-    return Calendar.of(settings.model_copy(update=values))
+    return Calendar.of(SETTINGS.model_copy(update=values))
 
 
 QUARTERS = calendar(date(2026, 7, 1), "quarter", 12)

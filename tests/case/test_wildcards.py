@@ -36,7 +36,7 @@ LADDER = [
 ]
 
 
-@pytest.mark.parametrize("order", itertools.permutations(range(4)))
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
 def test_the_row_with_most_names_wins_in_any_order(order: tuple[int, ...]) -> None:
     rows = [LADDER[i] for i in order]
     for most in range(4):
