@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from planner.case.records import Architecture, Chip
 from planner.throughput import physics
@@ -130,7 +130,7 @@ def _build(
     alone = limit_alone = physics.decode_step(m, chip, c_alone, p, peak, n, batch, context).total
     level = shape.tpot_percentile
     if level is not None and np.any(np.asarray(level) > 0.5):
-        surge = batch + w(norm.ppf(np.maximum(level, 0.5))) * np.sqrt(batch)
+        surge = batch + w(ndtri(np.maximum(level, 0.5))) * np.sqrt(batch)
         limit_step = physics.decode_step(m, chip, c, p, peak, n, surge, context).total
         limit_alone = physics.decode_step(m, chip, c_alone, p, peak, n, surge, context).total
     prefill = physics.prefill_ms(m, chip, c, peak, n, new, cached)

@@ -150,21 +150,11 @@ def test_the_walk_covers_every_column_of_the_files() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "column"),
-    [
-        pytest.param(
-            *name,
-            id=".".join(name),
-            marks=pytest.mark.xfail(reason="nothing reports proxies yet")
-            if name == ("models", "proxy")
-            else (),
-        )
-        for name in COLUMNS
-    ],
+    ("table", "column"), [pytest.param(*name, id=".".join(name)) for name in COLUMNS]
 )
 def test_column_has_an_effect(table: str, column: str, folder: Path) -> None:
     # Some bases and sources are carried along with the numbers (prices, rates, MFU).
-    wanted = {"instance", "provenance" if column in ("source", "basis") else "raises"}
+    wanted = {"instance", "provenance" if column in ("source", "basis", "proxy") else "raises"}
     if (table, column) in VALUED:
         wanted = {"instance"}
     assert any(found in wanted for found in effects(folder, table, column)), (
