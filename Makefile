@@ -28,7 +28,7 @@ plan: install
 	$(BIN)/planner audit $(RUN)
 
 test: install-dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: install-dev
 	$(BIN)/ruff format --check .

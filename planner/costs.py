@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -54,7 +57,63 @@ def by_period(inst: Instance, values: Values) -> dict[str, Floats]:
         "salvage_past_horizon": after(-float(values.lots @ st.credit_usd + c.credit_usd @ stays)),
         "unserved_demand": inside(lost * SECONDS_PER_HOUR),
         "missed_training": inside(missed),
+        **_rule_costs(inst, values),
     }
+
+
+def _rule_costs(inst: Instance, values: Values) -> dict[str, Floats]:
+    """Terms of the rules; a term that the case has no rule for is left out."""
+    rules, time = inst.rules, inst.time
+    horizon = len(time.periods)
+
+    def spread(parts: Iterable[tuple[int, float]]) -> Floats:
+        out = np.zeros(horizon + 1)
+        for t, usd in parts:
+            out[t] += usd
+        return out
+
+    def some(component: str) -> Mapping[Any, float]:
+        return values.rules.get(component, {})
+
+    q, d_, c_, g_ = rules.qualification, rules.deals, rules.commitments, rules.tiers
+    out = {}
+    if q.names:
+        begins = time.discount_start
+        paid = ((t, q.cost_usd[e] * begins[t] * x) for (e, t), x in some("qualify").items())
+        out["qualification"] = spread(paid)
+    if (d_.sign_in.any() or (d_.open & (d_.minimum_usd > 0)).any()) and d_.names:
+        signed = [(t, float(d_.present_usd[d, t]) * x) for (d, t), x in some("sign").items()]
+        last = float(time.discount[-1])
+        short = [(horizon - 1, last * x) for x in some("deal_shortfall").values()]
+        out["deals"] = spread([*signed, *short])
+    if c_.names:
+        ends = [int(np.flatnonzero(window).max()) for window in c_.window]
+        out["commitment_shortfall"] = spread(
+            (ends[c], float(c_.discount[c]) * x) for c, x in some("shortfall").items()
+        )
+    if g_.names:
+        years = [int(np.flatnonzero(window).max(initial=0)) for window in g_.window]
+        out["tier_discounts"] = spread(
+            (years[k], -float(g_.discount[g] * g_.present[k]) * x)
+            for g, x in some("tier_spend").items()
+            for k in (int(g_.group[g]),)
+        )
+    priced = [
+        (some(name), rule.penalty_usd)
+        for name, rule in (
+            ("over_share", rules.shares),
+            ("over_power", rules.power),
+            ("over_budget", rules.budget),
+        )
+        if (np.isfinite(rule.penalty_usd)[:, None] & rule.active).any()
+    ]
+    if priced:
+        out["exceeded_rules"] = spread(
+            (t, float(price[n] * time.discount[t]) * x)
+            for over, price in priced
+            for (n, t), x in over.items()
+        )
+    return out
 
 
 def cost_table(inst: Instance, values: Values) -> pd.DataFrame:

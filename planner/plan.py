@@ -21,7 +21,7 @@ CASE_FOLDER = "case"
 TABLE_FOLDER = "tables"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """What a solve decided, and what can be said about it."""
 

@@ -32,10 +32,12 @@ def write_folder(
     if folder.exists():
         if not force:
             raise RunFolderError(f"{folder} exists; --force replaces it")
-        if not (folder / MANIFEST).is_file() and any(folder.iterdir()):
+        empty = folder.is_dir() and not any(folder.iterdir())
+        if not (folder / MANIFEST).is_file() and not empty:
             raise RunFolderError(f"{folder} is not a run folder; it is left alone")
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    aside: Path | None = None
     try:
         for name, data in files.items():
             path = fresh / name
@@ -45,15 +47,19 @@ def write_folder(
         (fresh / MANIFEST).write_text(dump_json({**manifest, "files": hashes}), encoding="utf-8")
         fresh.chmod(0o755)
         if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-            folder.replace(old / "run")
-            fresh.replace(folder)
-            shutil.rmtree(old)
-        else:
-            fresh.replace(folder)
+            aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+            folder.replace(aside / "run")
+        fresh.replace(folder)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
+        if aside is not None:
+            # The run that was there goes back to its place.
+            if (aside / "run").exists():
+                (aside / "run").replace(folder)
+            aside.rmdir()
         raise
+    if aside is not None:
+        shutil.rmtree(aside)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

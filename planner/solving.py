@@ -17,6 +17,7 @@ from planner.case import Case
 from planner.costs import by_period, cost_table
 from planner.equations import Equation
 from planner.errors import PlannerError
+from planner.extract import values_of
 from planner.instance import Instance, build_instance
 from planner.matrix import Matrix, compile_model
 from planner.model import build_model
@@ -25,7 +26,7 @@ from planner.plausibility import plausibility, rests_on, unserved_by_class
 from planner.solve.options import Progress, SolveOptions
 from planner.solve.run import Solution, solve_matrix
 from planner.tables import make_tables
-from planner.values import Values, consolidate, values_of
+from planner.values import Values, consolidate
 
 PACKAGES = ("compute-planner", "highspy", "numpy", "pandas", "pyomo", "scipy")
 """Packages whose versions a run records."""
@@ -62,7 +63,7 @@ def solve(
     tables["cost_by_period"] = cost_table(inst, values)
     tables["certificate_nodes"], tables["certificate_duals"] = certificate_tables(matrix, solution)
     clock.mark("tables")
-    summary = _summary(case, inst, matrix, solution, values, phases)
+    summary = _summary(case, inst, matrix, solution, values, phases, gap)
     summary["flows_consolidated"] = moved
     return Plan(case, tables, summary)
 
@@ -130,6 +131,7 @@ def _summary(
     solution: Solution,
     values: Values,
     phases: dict[str, float],
+    gap: float,
 ) -> dict[str, Any]:
     """Figures of merit. Cost terms come from the compiled coefficients of the objective."""
     terms = matrix.cost @ solution.x + matrix.cost_offset
@@ -146,6 +148,7 @@ def _summary(
         "objective_usd": solution.objective_usd,
         "bound_usd": solution.bound_usd,
         "gap": solution.gap,
+        "gap_asked": gap,
         "cost_usd": cost,
         "unserved": unserved_by_class(inst, values),
         "liability_past_horizon_usd": cost.get("liability_past_horizon", 0.0),

@@ -17,6 +17,7 @@ import pandas as pd
 from planner.case import Case
 from planner.case.calendar import SECONDS_PER_HOUR
 from planner.instance import Instance
+from planner.tables_rules import rule_tables
 from planner.values import Values, pool_use, working
 
 
@@ -304,4 +305,5 @@ TABLES: dict[str, Table] = {
 
 def make_tables(case: Case, inst: Instance, values: Values) -> dict[str, pd.DataFrame]:
     """Every table of the registry."""
-    return {name: table(case, inst, values) for name, table in TABLES.items()}
+    every = {name: table(case, inst, values) for name, table in TABLES.items()}
+    return {**every, **rule_tables(inst, values)}

@@ -1,19 +1,29 @@
-"""A solution's columns as arrays on the instance's axes."""
+"""What a plan decides, as arrays on the instance's axes. No solver, no model."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from planner.instance import Instance
-from planner.matrix import Matrix
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 DUST_CHIPS = 1e-6
 """Flows below this are solver noise and count as 0."""
+
+
+DUST = 1e-9
+"""Values of rules below this count as 0."""
+RULES = (
+    "qualify", "sign", "deal_shortfall", "shortfall", "carried", "in_tier", "tier_spend",
+    "over_share", "over_power", "over_budget", "carries",
+)  # fmt: skip
+"""Variables of the rules; a case without a rule has none of it."""
 
 
 @dataclass(frozen=True)
@@ -50,42 +60,8 @@ class Values:
     """Share of a run that is not done [r]."""
     flex: Flows
     """Working chips of pausable runs and standing loads (r, p, t, s)."""
-
-
-def values_of(inst: Instance, matrix: Matrix, x: Floats) -> Values:
-    """Read a solution; noise below DUST_CHIPS is dropped."""
-    t, s = len(inst.time.periods), len(inst.time.slices)
-
-    def dense(component: str, *shape: int) -> Floats:
-        out = np.zeros(shape)
-        index = matrix.column_index[component]
-        if index:
-            at = np.array(index).reshape(len(index), len(shape))
-            out[tuple(at.T)] = x[matrix.columns[component]]
-        return np.where(np.abs(out) < DUST_CHIPS, 0.0, out)
-
-    def sparse(component: str) -> Flows:
-        index = np.array(matrix.column_index[component], dtype=np.int64).reshape(-1, 4)
-        chips = x[matrix.columns[component]]
-        keep = chips > DUST_CHIPS
-        return Flows(tuple(index[keep].T), chips[keep])
-
-    leave = np.full(len(inst.contracts.names), t)
-    for (k, period), value in matrix.values(x, "leave").items():
-        if value > 0.5:
-            leave[k] = period
-    return Values(
-        lots=np.round(dense("lots", len(inst.starts.names))).astype(np.int64),
-        leave=leave,
-        contracted=dense("contracted", len(inst.pools.names), t),
-        hourly=dense("hourly", len(inst.pay.names), t, s),
-        serve=sparse("serve"),
-        unserved=dense("unserved", len(inst.serving.names), t, s),
-        shed=dense("shed", len(inst.serving.names), t),
-        place=np.flatnonzero(x[matrix.columns["place"]] > 0.5),
-        missed=dense("missed", len(inst.training.names)),
-        flex=sparse("flex"),
-    )
+    rules: Mapping[str, Mapping[Any, float]]
+    """Variables of the rules that are not 0: component -> index -> value."""
 
 
 def pool_use(inst: Instance, values: Values) -> Floats:

@@ -48,6 +48,8 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "data"
+solve_linear: Any = linprog
+"""scipy's linprog; its stubs do not take a plain array of bounds."""
 CLAUDE_LIMIT_S = 100.0
 """A solve of data/claude that takes longer than this fails its tests instead of stalling them."""
 
@@ -78,7 +80,7 @@ TWO_SLICES = (
     TimeSlice(name="weekend", days="weekend"),
 )
 ONE_SLICE = (TimeSlice(name="week", days="all"),)
-SHAPE = {"input_tokens": 1000.0, "cached_tokens": 200.0, "output_tokens": 200.0}
+SHAPE: dict[str, Any] = {"input_tokens": 1000.0, "cached_tokens": 200.0, "output_tokens": 200.0}
 RATE = {"h200": 4.0, "trn2": 1.5}
 
 
@@ -118,27 +120,37 @@ def architecture() -> Architecture:
 
 def classes() -> tuple[ServiceClass, ...]:
     """One class that cannot wait and one that can."""
-    chat = {"class": "chat", "ttft_ms": 2000.0, "tpot_ms": 60.0, "deferrable": False}
-    batch = {"class": "batch", "deferrable": True}
+    chat: dict[str, Any] = {
+        "class": "chat",
+        "ttft_ms": 2000.0,
+        "tpot_ms": 60.0,
+        "deferrable": False,
+    }
+    batch: dict[str, Any] = {"class": "batch", "deferrable": True}
     return (
-        ServiceClass(**chat, headroom=1.2, penalty_usd_per_million_tokens=30),  # type: ignore[arg-type]
-        ServiceClass(**batch, headroom=1.0, penalty_usd_per_million_tokens=4),  # type: ignore[arg-type]
+        ServiceClass(**chat, headroom=1.2, penalty_usd_per_million_tokens=30),
+        ServiceClass(**batch, headroom=1.0, penalty_usd_per_million_tokens=4),
     )
+
+
+def _in(service_class: str) -> dict[str, Any]:
+    """The column `class`, which is no name for an argument in Python."""
+    return {"class": service_class}
 
 
 def workload(name: str, service_class: str, geography: str = "west", **more: Any) -> Serving:
     """A workload of the one model."""
-    fields = {"class": service_class, "geography": geography, **SHAPE, **more}
-    return Serving(workload=name, model="base", channel="first-party", **fields)  # type: ignore[arg-type]
+    fields: dict[str, Any] = {"class": service_class, "geography": geography, **SHAPE, **more}
+    return Serving(workload=name, model="base", channel="first-party", **fields)
 
 
 def measured(service_class: str) -> tuple[MeasuredRate, ...]:
     """Rates of a class on every chip, at any round trip."""
     return tuple(
         MeasuredRate(
-            **{"class": service_class}, model="base", chip=chip, **SHAPE, max_rtt_ms=10_000,
+            **_in(service_class), model="base", chip=chip, **SHAPE, max_rtt_ms=10_000,
             requests_per_s_per_chip=rate, low=0.8 * rate, high=1.2 * rate,
-        )  # type: ignore[arg-type]
+        )
         for chip, rate in RATE.items()
     )  # fmt: skip
 
@@ -147,9 +159,9 @@ def day_and_weekend(low: float = 0.5, weekend: float = 0.7) -> tuple[ProfilePoin
     """A week with nights and a quieter weekend."""
     return tuple(
         ProfilePoint(
-            **{"class": "*"}, geography="*", hour_of_week=hour,
+            **_in("*"), geography="*", hour_of_week=hour,
             factor=(1.5 if 8 <= hour % 24 < 20 else low) * (weekend if hour >= 120 else 1.0),
-        )  # type: ignore[arg-type]
+        )
         for hour in range(168)
     )  # fmt: skip
 
@@ -157,7 +169,7 @@ def day_and_weekend(low: float = 0.5, weekend: float = 0.7) -> tuple[ProfilePoin
 def flat() -> tuple[ProfilePoint, ...]:
     """A week without any shape."""
     return tuple(
-        ProfilePoint(**{"class": "*"}, geography="*", hour_of_week=hour, factor=1.0)  # type: ignore[arg-type]
+        ProfilePoint(**_in("*"), geography="*", hour_of_week=hour, factor=1.0)
         for hour in range(168)
     )
 
@@ -169,9 +181,7 @@ def offer(name: str, kind: str, price: float, **more: Any) -> Offer:
     return Offer(offer=name, **fields)
 
 
-def settings(
-    periods: int = 2, slices: tuple[TimeSlice, ...] = TWO_SLICES, **more: Any
-) -> Settings:
+def settings(periods: int = 2, slices: tuple[TimeSlice, ...] = TWO_SLICES, **more: Any) -> Settings:
     """Settings from 2026-10-01 in quarters."""
     period: Literal["quarter"] = "quarter"
     fields = {"discount_rate_per_year": 0.08, "horizon_end_haircut": 0.9, **more}
@@ -264,8 +274,8 @@ def tiny_case(**tables: Any) -> Case:
         profile=day_and_weekend(),
         training=(
             TrainingRun(run="whole", kind="run", training_flop=9e23, earliest="2026-Q4",
-                        deadline="2027-Q1", allowed_chips="trn2", can_pause=False,
-                        value_usd=4e6),  # type: ignore[arg-type]
+                        deadline="2027-Q1", allowed_chips=("trn2",), can_pause=False,
+                        value_usd=4e6),
             TrainingRun(run="paused", kind="run", training_flop=4e23, earliest="2026-Q4",
                         deadline="2027-Q1", max_chips=500, precision="fp8", can_pause=True,
                         pause_overhead=0.05, preemptible=True, value_usd=1e6),
@@ -325,7 +335,7 @@ def random_case(seed: int) -> Case:
     contracts = (base.contracts[0], *(leavable if rng.random() < 0.8 else []))
     names = ["chat-west", *(["chat-east"] if rng.random() < 0.6 else []), "batch"]
     level = {"chat-west": 1700.0, "chat-east": 350.0, "batch": 600.0}
-    demand = []
+    demand: list[Demand] = []
     for name in names:
         first = about(level[name])
         demand += demand_rows(name, first, first * float(rng.uniform(0.7, 1.6)))
@@ -396,11 +406,11 @@ def random_matrix(seed: int, whole: bool = False) -> Matrix:
     m, n = int(rng.integers(1, 5)), int(rng.integers(2, 6))
     a = rng.integers(-4, 5, (m, n)).astype(float)
     low = rng.integers(-3, 1, n).astype(float)
-    high = low + rng.integers(0, 5, n)
+    high: Floats = low + rng.integers(0, 5, n).astype(float)
     inside = np.clip(np.round(rng.uniform(low, high)), low, high)
     activity = a @ inside
-    row_low = np.where(rng.random(m) < 0.4, -np.inf, activity - rng.integers(0, 4, m))
-    row_high = np.where(rng.random(m) < 0.4, np.inf, activity + rng.integers(0, 4, m))
+    row_low = np.where(rng.random(m) < 0.4, -np.inf, activity - rng.integers(0, 4, m)).astype(float)
+    row_high = np.where(rng.random(m) < 0.4, np.inf, activity + rng.integers(0, 4, m)).astype(float)
     integer = (rng.random(n) < 0.7) if whole else np.zeros(n, dtype=bool)
     cost = rng.integers(-9, 10, n).astype(float)
     return matrix_of(cost, a, (row_low, row_high), (low, high), integer, float(rng.integers(-5, 6)))
@@ -413,7 +423,7 @@ def linear_optimum(matrix: Matrix) -> tuple[float, Floats]:
     rows = np.vstack([a[up], -a[down]])
     side = np.concatenate([matrix.row_upper[up], -matrix.row_lower[down]])
     bounds = np.stack([matrix.lower, matrix.upper], axis=1)
-    found = linprog(
+    found = solve_linear(
         matrix.objective, rows if len(rows) else None, side if len(side) else None, None, None,
         bounds.reshape(n, 2), method="highs",
     )  # fmt: skip

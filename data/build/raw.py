@@ -67,7 +67,7 @@ def first_day(text: str) -> str:
     first part counts; half years and words such as `late 2024` become the first day of that
     half or quarter.
     """
-    part = text.split("/")[0].split(" (")[0].strip()
+    part = text.split("/", maxsplit=1)[0].split(" (", maxsplit=1)[0].strip()
     if part.startswith("late "):
         part = f"{part[5:]}-Q4"
     part = part.replace("-H1", "-Q1").replace("-H2", "-Q3")

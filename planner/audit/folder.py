@@ -11,6 +11,7 @@ import pandas as pd
 
 from planner.audit.certificate import certificate_of
 from planner.audit.checks import check_bound, check_cost, check_primal
+from planner.audit.derived import check_derived
 from planner.audit.draft import Floats, Ints
 from planner.audit.model import AuditModel, audit_model
 from planner.audit.report import FamilyCheck, Finding, Report
@@ -58,6 +59,7 @@ def audit_plan(plan: Plan) -> Report:
         + check_cost(model, values, s["cost_usd"], float(s["objective_usd"]))
         + check_bound(model, proof, float(s["bound_usd"]))
         + _check_derived(inst, plan)
+        + check_derived(inst, plan, values)
         + _check_summary(model, plan)
     )
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from planner.case.records import Name, NonNegative, PeriodLabel, Positive, Record, Share
+from planner.case.records import Day, Name, NonNegative, PeriodLabel, Positive, Record, Share
 
 DealStatus = Literal["signed", "negotiating", "rejected"]
 """signed opens its offers; negotiating leaves the decision to the plan; rejected closes them."""
@@ -28,9 +27,9 @@ class Deal(Record):
     """Months after signing at which the prepayment has come back as credit."""
     minimum_spend_usd: NonNegative = 0.0
     """Least payments to its offers within the horizon, USD; a shortfall is paid at its end."""
-    earliest_signing: date | None = None
+    earliest_signing: Day | None = None
     """First day on which it can be signed; empty = as_of."""
-    ready_for_service: date | None = None
+    ready_for_service: Day | None = None
     """First day on which its offers can deliver; lots start no earlier."""
 
 

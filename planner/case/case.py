@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TypeVar
 
+from planner.case.agreements import Commitment, Deal, Tier
 from planner.case.calendar import Calendar
 from planner.case.commercial import Contract, Offer
 from planner.case.records import (
@@ -19,6 +20,7 @@ from planner.case.records import (
     Region,
     Supply,
 )
+from planner.case.rules import Contingency, Limit, Qualification, Survival
 from planner.case.settings import Settings
 from planner.case.workloads import (
     Demand,
@@ -59,6 +61,13 @@ class Case:
     training: tuple[TrainingRun, ...]
     throughput: tuple[MeasuredRate, ...]
     efficiency: tuple[Efficiency, ...]
+    deals: tuple[Deal, ...] = ()
+    commitments: tuple[Commitment, ...] = ()
+    tiers: tuple[Tier, ...] = ()
+    qualification: tuple[Qualification, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    contingencies: tuple[Contingency, ...] = ()
+    survival: tuple[Survival, ...] = ()
 
     @property
     def calendar(self) -> Calendar:

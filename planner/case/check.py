@@ -1,107 +1,24 @@
 """Rules between rows and tables. Every fault is collected; none stops the others.
 
 Each `_check_*` function holds the rules of one table; a rule within one field is in its record.
+The tables of deals, commitments, limits and contingencies are in `check_rules.py`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 
-from planner.case.calendar import MONTHS, Calendar
+from planner.case.calendar import MONTHS
 from planner.case.case import Case
+from planner.case.check_rules import RULES
+from planner.case.checker import Checker
 from planner.case.commercial import Offer
-from planner.case.records import Record
-from planner.case.tables import SETTINGS_FILE, TABLE
+from planner.case.tables import SETTINGS_FILE
 from planner.errors import Fault
 
 PAY_AS_YOU_GO = ("on_demand", "spot")
-
-
-@dataclass
-class _Checker:
-    """The case, the line of each of its rows, and the faults so far."""
-
-    case: Case
-    lines: Mapping[str, Sequence[int]]
-    faults: list[Fault] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.calendar: Calendar = self.case.calendar
-        self.periods = set(self.calendar.labels)
-        self.names = {
-            "chip": {c.chip for c in self.case.chips},
-            "geography": {g.geography for g in self.case.geographies},
-            "cloud": {r.cloud for r in self.case.regions},
-            "region": {r.region for r in self.case.regions},
-            "model": {m.model for m in self.case.models},
-            "class": {c.service_class for c in self.case.classes},
-            "architecture": {a.architecture for a in self.case.architectures},
-            "workload": {w.workload for w in self.case.serving},
-        }
-        self.pools = {(p.cloud, p.region, p.chip) for p in self.case.pools}
-
-    def add(self, table: str, row: int | None, column: str | None, rule: str) -> None:
-        """Note a fault of row number `row` (position) of a table."""
-        line = None if row is None else self.lines[table][row]
-        self.faults.append(Fault(TABLE[table].file, rule, line, column))
-
-    def refer(self, table: str, row: int, column: str, value: str, kind: str | None = None) -> bool:
-        """Note a fault when `value` names nothing; `*` and listed names pass."""
-        kind = kind or column
-        if value == "*" or value in self.names[kind]:
-            return True
-        self.add(table, row, column, f"there is no {kind} '{value}'")
-        return False
-
-    def refer_pool(self, table: str, row: int, record: Record) -> None:
-        """Note a fault when cloud, region and chip are not a pool."""
-        key = tuple(getattr(record, name) for name in ("cloud", "region", "chip"))
-        if key not in self.pools:
-            self.add(table, row, "cloud/region/chip", f"there is no pool {' / '.join(key)}")
-
-    def refer_period(self, table: str, row: int, column: str, value: str | None) -> None:
-        """Note a fault when a period lies outside the horizon."""
-        if value not in (None, "*") and value not in self.periods:
-            span = f"{self.calendar.labels[0]} to {self.calendar.labels[-1]}"
-            self.add(table, row, column, f"'{value}' is outside the horizon ({span})")
-
-    def ties(
-        self, table: str, keys: Sequence[str], targets: Iterable[tuple[str, ...]], same: str = ""
-    ) -> set[tuple[str, ...]]:
-        """Note equally specific rows for a target; return the targets that some row fits.
-
-        `same` names a column whose values are looked at apart (offers: by offer name).
-        """
-        groups: dict[str, list[int]] = defaultdict(list)
-        rows = self.case.rows(table)
-        for position, row in enumerate(rows):
-            groups[getattr(row, same) if same else ""].append(position)
-        covered: set[tuple[str, ...]] = set()
-        told: set[tuple[int, int]] = set()
-        for target in targets:
-            for positions in groups.values():
-                best: list[int] = []
-                best_named = -1
-                for position in positions:
-                    values = [getattr(rows[position], key) for key in keys]
-                    if not all(v in ("*", t) for v, t in zip(values, target, strict=True)):
-                        continue
-                    named = sum(v != "*" for v in values)
-                    if named > best_named:
-                        best, best_named = [position], named
-                    elif named == best_named:
-                        best.append(position)
-                if best:
-                    covered.add(target)
-                if len(best) > 1 and (best[0], best[1]) not in told:
-                    told.add((best[0], best[1]))
-                    other = self.lines[table][best[0]]
-                    rule = f"is as specific as line {other} for {' / '.join(target)}"
-                    self.add(table, best[1], "/".join(keys), rule)
-        return covered
 
 
 def check(
@@ -111,7 +28,7 @@ def check(
 
     Rules that look at a `broken` table, one of whose rows could not be read, are left out.
     """
-    checker = _Checker(case, lines)
+    checker = Checker(case, lines)
     for rule, tables in (
         (_check_settings, "chips"),
         (_check_hardware, "chips"),
@@ -125,13 +42,14 @@ def check(
         (_check_profile, "geographies classes serving profile"),
         (_check_training, "chips training"),
         (_check_rates, "chips classes models serving throughput efficiency"),
+        *RULES,
     ):
         if broken.isdisjoint(tables.split()):
             rule(checker)
     return checker.faults
 
 
-def _check_settings(c: _Checker) -> None:
+def _check_settings(c: Checker) -> None:
     settings = c.case.settings
 
     def fault(key: str, rule: str) -> None:
@@ -158,7 +76,7 @@ def _check_settings(c: _Checker) -> None:
         fault("slices", rule)
 
 
-def _check_hardware(c: _Checker) -> None:
+def _check_hardware(c: Checker) -> None:
     for i, chip in enumerate(c.case.chips):
         if chip.mfu_includes_goodput and chip.mfu is None:
             c.add("chips", i, "mfu_includes_goodput", "has no meaning without mfu")
@@ -169,7 +87,7 @@ def _check_hardware(c: _Checker) -> None:
             c.add("chips", i, "ready_for_service", rule)
 
 
-def _check_architectures(c: _Checker) -> None:
+def _check_architectures(c: Checker) -> None:
     for i, arch in enumerate(c.case.architectures):
         if arch.active_params_b > arch.total_params_b:
             c.add("architectures", i, "active_params_b", "is above total_params_b")
@@ -185,7 +103,7 @@ def _check_architectures(c: _Checker) -> None:
             c.add("architectures", i, "kv_latent_dim", "is above 0 just for latent attention")
 
 
-def _check_places(c: _Checker) -> None:
+def _check_places(c: Checker) -> None:
     for i, region in enumerate(c.case.regions):
         c.refer("regions", i, "geography", region.geography)
     known = {(r.cloud, r.region) for r in c.case.regions}
@@ -203,7 +121,7 @@ def _check_places(c: _Checker) -> None:
             c.add("pools", i, None, "has no row in supply.csv")
 
 
-def _check_network(c: _Checker) -> None:
+def _check_network(c: Checker) -> None:
     for i, path in enumerate(c.case.network):
         c.refer("network", i, "geography", path.geography)
         known = [c.refer("network", i, key, getattr(path, key)) for key in ("cloud", "region")]
@@ -220,7 +138,7 @@ def _check_network(c: _Checker) -> None:
             c.add("network", None, None, f"no row fits {' / '.join(target)}")
 
 
-def _check_offers(c: _Checker) -> None:
+def _check_offers(c: Checker) -> None:
     keys = ("cloud", "region", "chip")
     for i, offer in enumerate(c.case.offers):
         fine = [c.refer("offers", i, key, getattr(offer, key)) for key in keys]
@@ -238,16 +156,17 @@ def _check_offers(c: _Checker) -> None:
             c.add("offers", i, "kind", f"offer '{offer.offer}' has another kind elsewhere")
 
 
-def _check_terms(c: _Checker, i: int, offer: Offer) -> None:
+def _check_terms(c: Checker, i: int, offer: Offer) -> None:
     """Rules between the columns of one offer."""
     blank = Offer.model_fields
     if offer.kind in PAY_AS_YOU_GO:
         idle = ("term_months", "lot_chips", "min_lots", "max_lots", "ramp", "upfront_share")
-        for name in (*idle, "floating"):
+        for name in (*idle, "floating", "deal"):
             if getattr(offer, name) != blank[name].default:
                 c.add("offers", i, name, f"has no meaning for kind {offer.kind}")
     else:
-        for name in ("goodput_share", "max_chips", "max_supply_share", "interruptible"):
+        own = ("goodput_share", "max_chips", "max_supply_share", "interruptible", "guaranteed")
+        for name in own:
             if getattr(offer, name) != blank[name].default:
                 c.add("offers", i, name, f"has no meaning for kind {offer.kind}")
         if offer.term_months == 0 or offer.term_months % c.calendar.months:
@@ -263,7 +182,7 @@ def _check_terms(c: _Checker, i: int, offer: Offer) -> None:
         c.add("offers", i, "window_to", f"{offer.window_to} is before window_from")
 
 
-def _check_contracts(c: _Checker) -> None:
+def _check_contracts(c: Checker) -> None:
     firsts = set(c.calendar.starts)
     horizon = (c.calendar.starts[0], c.calendar.starts[-1])
     terms: dict[str, tuple[object, ...]] = {}
@@ -287,7 +206,7 @@ def _check_contracts(c: _Checker) -> None:
             c.add("contracts", i, "take_or_pay", rule)
 
 
-def _check_serving(c: _Checker) -> None:
+def _check_serving(c: Checker) -> None:
     for i, model in enumerate(c.case.models):
         c.refer("models", i, "architecture", model.architecture)
         c.refer_period("models", i, "served_from", model.served_from)
@@ -310,7 +229,7 @@ def _check_serving(c: _Checker) -> None:
             c.add("serving", i, "cached_tokens", rule)
 
 
-def _check_demand(c: _Checker) -> None:
+def _check_demand(c: Checker) -> None:
     models = {m.model: m for m in c.case.models}
     model_of = {w.workload: models.get(w.model) for w in c.case.serving}
     have: set[tuple[str, str]] = set()
@@ -330,14 +249,14 @@ def _check_demand(c: _Checker) -> None:
                 c.add("demand", None, None, f"workload '{workload}' has no row for {period}")
 
 
-def _served(c: _Checker, model: object) -> tuple[str, ...]:
+def _served(c: Checker, model: object) -> tuple[str, ...]:
     """Labels of the periods in which a model is served."""
     low = getattr(model, "served_from", None) or c.calendar.labels[0]
     high = getattr(model, "served_to", None) or c.calendar.labels[-1]
     return tuple(name for name in c.calendar.labels if low <= name <= high)
 
 
-def _check_profile(c: _Checker) -> None:
+def _check_profile(c: Checker) -> None:
     hours: dict[tuple[str, str], list[float]] = defaultdict(list)
     for i, point in enumerate(c.case.profile):
         c.refer("profile", i, "geography", point.geography)
@@ -357,7 +276,7 @@ def _check_profile(c: _Checker) -> None:
             c.add("profile", None, None, f"two shapes are equally specific for {' / '.join(w)}")
 
 
-def _check_training(c: _Checker) -> None:
+def _check_training(c: Checker) -> None:
     chips = {chip.chip: chip for chip in c.case.chips}
     for i, run in enumerate(c.case.training):
         wanted, other = ("training_flop", "held_eflop_per_s")
@@ -386,7 +305,7 @@ def _check_training(c: _Checker) -> None:
                 c.add("training", i, "allowed_chips", rule)
 
 
-def _check_rates(c: _Checker) -> None:
+def _check_rates(c: Checker) -> None:
     shapes = {
         (w.model, w.service_class, w.input_tokens, w.cached_tokens, w.output_tokens)
         for w in c.case.serving

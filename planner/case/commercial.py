@@ -6,7 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from planner.case.records import Count, Day, Key, Name, NonNegative, Positive, Record, Share, Shares
+from planner.case.records import (
+    Count,
+    Day,
+    Key,
+    Name,
+    NameOrEmpty,
+    NonNegative,
+    Positive,
+    Record,
+    Share,
+    Shares,
+)
 
 OfferKind = Literal["on_demand", "spot", "reserved", "capacity_block"]
 """on_demand and spot are pay as you go by the hour; reserved and capacity_block have a term."""
@@ -57,6 +68,10 @@ class Offer(Record):
     """Last day on which lots of this offer can start."""
     upfront_share: Share = 0.0
     """Share of the contract's whole value that is paid at the start; the rest runs evenly."""
+    deal: NameOrEmpty = ""
+    """Deal that opens the offer; empty = none is needed."""
+    guaranteed: bool = False
+    """Pay as you go: whether the provider promises it in a contingency, when everyone asks."""
     max_chips: NonNegative | None = None
     """Pay as you go: most chips in one pool; empty = no limit of its own."""
     max_supply_share: Share | None = None

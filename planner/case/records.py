@@ -51,6 +51,10 @@ Key = Annotated[
     str, StringConstraints(pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9._ +/-]*)$", max_length=80)
 ]
 """A label, or `*` for every label."""
+NameOrEmpty = Annotated[
+    str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9._ +/-]*)?$", max_length=80)
+]
+"""A label, or nothing."""
 PeriodLabel = Annotated[str, StringConstraints(pattern=r"^\d{4}-(Q[1-4]|0[1-9]|1[0-2])$")]
 """A quarter (`2026-Q3`) or a month (`2026-07`)."""
 PeriodKey = Annotated[str, StringConstraints(pattern=r"^(\*|\d{4}-(Q[1-4]|0[1-9]|1[0-2]))$")]
@@ -111,8 +115,8 @@ class Chip(Record):
     training_capable: bool
     """Whether training runs may be placed on it."""
     mfu: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
-    """Share of the dense BF16 peak that training reaches; empty = from measured runs of the chip or its
-    family."""
+    """Share of the dense BF16 peak that training reaches; empty = from measured runs of the
+    chip or its family."""
     mfu_includes_goodput: bool = False
     """Whether `mfu` already counts time lost to failures, so that they count once."""
     announced: Day
@@ -176,9 +180,7 @@ class Region(Record):
     """Region of that provider."""
     geography: Name
     """Where it stands; resident workloads stay in their geographies."""
-    campus: Annotated[
-        str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9._ +/-]*)?$", max_length=80)
-    ] = ""
+    campus: NameOrEmpty = ""
     """Regions of one cloud and campus can host one training run together; empty = alone."""
     price_multiplier: Positive = 1.0
     """Factor on every offer price in this region."""

@@ -59,6 +59,8 @@ class Contingency(Record):
     """What is lost."""
     member: Key = "*"
     """Member, or `*` for each of them, one at a time."""
+    months: Annotated[int, Field(ge=1, le=120)] = 3
+    """Supply stop: how long it has lasted; lots that started within that time are missing."""
     period_from: PeriodLabel | None = None
     """First period that must survive it; empty = the first that decisions can reach."""
     period_to: PeriodLabel | None = None

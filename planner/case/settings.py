@@ -59,6 +59,8 @@ class Settings(BaseModel):
     """Share of a contract's value past the horizon that counts as kept."""
     reference_chip: Name
     """Chip in whose units load and fleet are reported."""
+    qualification_engineers: NonNegative | None = None
+    """Engineers that can qualify chips at a time; empty = no limit."""
     flow_floor_chips: NonNegative = 0.0
     """Flows below this many chips are left out of the serving table, their sum reported."""
     slices: Annotated[tuple[TimeSlice, ...], Field(min_length=1, max_length=168)]

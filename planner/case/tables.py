@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from planner.case.agreements import Commitment, Deal, Tier
 from planner.case.commercial import Contract, Offer
 from planner.case.records import (
     Architecture,
@@ -15,6 +16,7 @@ from planner.case.records import (
     Region,
     Supply,
 )
+from planner.case.rules import Contingency, Limit, Qualification, Survival
 from planner.case.workloads import (
     Demand,
     Efficiency,
@@ -78,6 +80,13 @@ TABLES: tuple[Table, ...] = (
         required=False,
     ),
     Table("efficiency", Efficiency, ("model", "chip"), required=False),
+    Table("deals", Deal, ("deal",), required=False),
+    Table("commitments", Commitment, ("commitment", "period_from"), required=False),
+    Table("tiers", Tier, ("cloud", "year", "tier"), required=False),
+    Table("qualification", Qualification, ("chip", "generation", "purpose"), required=False),
+    Table("limits", Limit, ("limit", "member", "model", "period_from"), required=False),
+    Table("contingencies", Contingency, ("contingency", "member", "period_from"), required=False),
+    Table("survival", Survival, ("class", "kind", "dimension"), required=False),
 )
 
 TABLE: dict[str, Table] = {table.name: table for table in TABLES}

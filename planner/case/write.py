@@ -53,7 +53,10 @@ def _cell(value: Any) -> str:
 
 
 def _toml(settings: dict[str, Any]) -> str:
-    """TOML of the settings. Dates are bare, everything else is JSON, which TOML shares."""
+    """TOML of the settings, keys without a value left out.
+
+    Dates are bare, everything else is JSON, which TOML shares.
+    """
     lines: list[str] = []
     tables: list[str] = []
     for key, value in settings.items():
@@ -66,6 +69,6 @@ def _toml(settings: dict[str, Any]) -> str:
                 )
         elif key in ("start", "as_of"):
             lines.append(f"{key} = {value}")
-        else:
+        elif value is not None:
             lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}")
     return "\n".join([*lines, *tables]) + "\n"

@@ -16,6 +16,8 @@ LOG_FILE = "planner-error.log"
 """Where the details of an unexpected error go, in the working folder."""
 PROVEN, FAILED, BAD_INPUT, LIMIT, INFEASIBLE = 0, 1, 2, 3, 4
 """Exit codes."""
+CTRL_C = 130
+"""What typer makes of a Ctrl-C that the solve did not take."""
 
 app = typer.Typer(
     name="planner",
@@ -45,7 +47,9 @@ def main() -> None:
     except PlannerError as error:
         err.print(str(error), markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
+    except SystemExit as stop:
+        if stop.code != CTRL_C:
+            raise
         err.print("stopped; nothing was written")
         sys.exit(LIMIT)
     except Exception as error:

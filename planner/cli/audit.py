@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
+from typing import Any
 
 import typer
 from rich.table import Table
 
 from planner.audit.folder import audit_run
+from planner.audit.report import FamilyCheck, Finding
 from planner.cli.app import FAILED, AsJson, RunFolder, app, err, out
 
 
@@ -26,10 +29,10 @@ def audit(run: RunFolder, as_json: AsJson = False) -> None:
         content = {
             "passed": report.passed,
             "checked": report.checked,
-            "findings": [asdict(finding) for finding in report.findings],
-            "families": [asdict(family) for family in report.families],
+            "findings": [_plain(finding) for finding in report.findings],
+            "families": [_plain(family) for family in report.families],
         }
-        out.print_json(json.dumps(content))
+        out.print_json(json.dumps(content, allow_nan=False))
     else:
         view = Table(title="Audit", title_justify="left")
         for name in ("check", "checked", "failed"):
@@ -46,3 +49,11 @@ def audit(run: RunFolder, as_json: AsJson = False) -> None:
         word = "passed" if report.passed else f"FAILED: {len(report.findings)} findings"
         out.print(f"audit {word}")
     raise typer.Exit(0 if report.passed else FAILED)
+
+
+def _plain(part: Finding | FamilyCheck) -> dict[str, Any]:
+    """Fields as JSON has them: it knows no infinity and no NaN."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in asdict(part).items()
+    }

@@ -8,7 +8,18 @@ the function, append it to EQUATIONS, and give it a golden matrix and lines in t
 
 from collections.abc import Callable
 
-from planner.equations import capacity, contracts, cost, demand, procurement, training
+from planner.equations import (
+    agreements,
+    capacity,
+    contracts,
+    cost,
+    demand,
+    diversification,
+    limits,
+    procurement,
+    qualification,
+    training,
+)
 from planner.equations.sets import Model, add_sets
 from planner.instance import Instance
 
@@ -31,6 +42,17 @@ EQUATIONS: tuple[Equation, ...] = (
     training.standing,
     capacity.capacity,
     capacity.firm_capacity,
+    qualification.qualification,
+    qualification.engineers,
+    diversification.spend,
+    diversification.served,
+    diversification.shares,
+    diversification.minimum_placement,
+    agreements.deals,
+    agreements.commitments,
+    agreements.tiers,
+    limits.power,
+    limits.budget,
     cost.existing_contracts,
     cost.exit_fees,
     cost.new_contracts,
@@ -39,6 +61,11 @@ EQUATIONS: tuple[Equation, ...] = (
     cost.salvage_past_horizon,
     cost.unserved_demand,
     cost.missed_training,
+    cost.qualification,
+    cost.deals,
+    cost.commitment_shortfall,
+    cost.tier_discounts,
+    cost.exceeded_rules,
 )
 
 __all__ = ["EQUATIONS", "Equation", "Model"]

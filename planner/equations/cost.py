@@ -6,6 +6,8 @@ All terms are present values in USD of the case's start.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pyomo.environ as pyo
 
@@ -124,6 +126,72 @@ def missed_training(m: Model, inst: Instance) -> None:
     m.cost_missed_training = pyo.Objective(
         expr=pyo.quicksum(m.value_usd[r] * m.missed[r] for r in m.R)
     )
+
+
+def qualification(m: Model, inst: Instance) -> None:
+    """Work to qualify chips: sum_{e,t} discount_start[t] * cost[e] * qualify[e,t]."""
+    cost = inst.rules.qualification.cost_usd
+    beta = inst.time.discount_start
+    param(m, "qualify_usd", {(e, t): float(cost[e] * beta[t]) for e, t in m.QUALIFY}, m.QUALIFY)
+    _objective(m, "qualification", (m.qualify_usd[k] * m.qualify[k] for k in m.QUALIFY))
+
+
+def deals(m: Model, inst: Instance) -> None:
+    """Signing deals, and what their minimum spend leaves unpaid, at the horizon's end.
+
+        sum_{d,t} present[d,t] * sign[d,t] + sum_d discount[last] * deal_shortfall[d]
+
+    present is the signing cost and the time value of the prepayment until it is credited.
+    """
+    d_, last = inst.rules.deals, float(inst.time.discount[-1])
+    param(m, "sign_usd", {(d, t): float(d_.present_usd[d, t]) for d, t in m.SIGN}, m.SIGN)
+    _objective(
+        m,
+        "deals",
+        (
+            *(m.sign_usd[k] * m.sign[k] for k in m.SIGN),
+            *(last * m.deal_shortfall[d] for d in m.DEAL_MINIMUM),
+        ),
+    )
+
+
+def commitment_shortfall(m: Model, inst: Instance) -> None:
+    """Take-or-pay: what a commitment's window leaves unspent, sum_c discount[c] * shortfall[c]."""
+    beta = inst.rules.commitments.discount.tolist()
+    _objective(m, "commitment_shortfall", (beta[c] * m.shortfall[c] for c in m.C))
+
+
+def tier_discounts(m: Model, inst: Instance) -> None:
+    """Whole-spend discounts, paid back at the year's end: - sum_g present * discount * spend."""
+    g_ = inst.rules.tiers
+    worth = [-float(g_.discount[g] * g_.present[k]) for g, k in enumerate(g_.group.tolist())]
+    _objective(m, "tier_discounts", (worth[g] * m.tier_spend[g] for g in m.G))
+
+
+def exceeded_rules(m: Model, inst: Instance) -> None:
+    """Rules that are exceeded, at their price, discounted.
+
+    sum_{n,t} discount[t] * penalty[n] * over[n,t]   for shares, power and budgets
+    """
+    beta = inst.time.discount.tolist()
+    r = inst.rules
+    parts = [
+        float(price[n] * beta[t]) * over[n, t]
+        for over, price in (
+            (m.over_share, r.shares.penalty_usd),
+            (m.over_power, r.power.penalty_usd),
+            *(((m.over_budget, r.budget.penalty_usd),) if r.budget.active.any() else ()),
+        )
+        for n, t in over
+    ]
+    _objective(m, "exceeded_rules", parts)
+
+
+def _objective(m: Model, name: str, parts: Iterable[object]) -> None:
+    """Add a cost term as a sum; a term without parts is left out of the model."""
+    found = list(parts)
+    if found:
+        m.add_component(f"cost_{name}", pyo.Objective(expr=pyo.quicksum(found)))
 
 
 def _tail(

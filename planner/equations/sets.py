@@ -32,12 +32,19 @@ def param(m: Model, name: str, values: Mapping[Any, float], *sets: Any) -> None:
     m.add_component(name, pyo.Param(*sets, initialize=dict(values), default=0.0))
 
 
-def members(m: Model, name: str, pairs: Iterable[tuple[Any, Any]], *over: Any) -> None:
-    """Add a Set indexed by `over`, from (index, member) pairs; other indices are empty."""
+def members(
+    m: Model, name: str, pairs: Iterable[tuple[Any, Any]], *over: Any, dimen: int = 1
+) -> None:
+    """Add a Set indexed by `over`, from (index, member) pairs; other indices are empty.
+
+    Members are tuples of length `dimen` when it is more than 1.
+    """
     found: dict[Any, list[Any]] = defaultdict(list)
     for index, member in pairs:
         found[index].append(member)
-    every = pyo.Set(*over, initialize=lambda _m, *i: found.get(i[0] if len(i) == 1 else i, []))
+    every = pyo.Set(
+        *over, initialize=lambda _m, *i: found.get(i[0] if len(i) == 1 else i, []), dimen=dimen
+    )
     m.add_component(name, every)
 
 

@@ -63,7 +63,7 @@ def flexible(m: Model, inst: Instance) -> None:
     firm = ((p, t, r) for r, p, t in keys if not tr.preemptible[r])
     members(m, "firm_runs_on", (((p, t), r) for p, t, r in firm), m.P, m.T)
     members(m, "pools_of_run", (((r, t), p) for r, p, t in keys), m.R, m.T)
-    members(m, "places_of_run", ((r, (p, t)) for r, p, t in keys), m.R)
+    members(m, "places_of_run", ((r, (p, t)) for r, p, t in keys), m.R, dimen=2)
     param(m, "work_rate", table(tr.eflop_per_chip_hour), m.R, m.P)
     param(m, "peak_rate", table(tr.peak_eflop_per_s), m.R, m.P)
     param(m, "slot_hours", table(inst.time.slot_hours), m.T, m.S)

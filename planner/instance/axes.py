@@ -73,6 +73,8 @@ class Pools:
     """Chips of contracts already signed, when all are kept [p, t]."""
     kw: Floats
     """All-in power per chip, kW [p]."""
+    training_eflop_per_s: Floats
+    """Dense BF16 peak of a chip, EFLOP/s; 0 where it cannot train [p]."""
     reference_chips: Floats
     """Serving worth of a chip in reference chips, weighted by demand [p]."""
 
@@ -193,6 +195,8 @@ class Starts:
     """Payment for one lot in the period, USD, not discounted [j, t]."""
     present_usd: Floats
     """Payment for one lot in the period, discounted [j, t]."""
+    accrued_usd: Floats
+    """Price of the chips delivered in the period, however it is paid [j, t]."""
     liability_usd: Floats
     """Payments for one lot after the horizon, discounted [j]."""
     credit_usd: Floats
@@ -201,6 +205,8 @@ class Starts:
     """Price at signing in this pool [j]."""
     price_basis: Strings
     """Basis of the price [j]."""
+    deal: Strings
+    """Deal that opens the offer; '' = none is needed [j]."""
     sign_by_days: Ints
     """Lead: days before the period's start by which it must be signed [j]."""
 
@@ -223,6 +229,8 @@ class PayAsYouGo:
     """Pool [v]."""
     interruptible: Bools
     """Whether the provider may take the chips back [v]."""
+    guaranteed: Bools
+    """Whether the provider promises it in a contingency [v]."""
     goodput: Floats
     """Share of billed chips that do work [v]."""
     max_chips: Floats

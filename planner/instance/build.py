@@ -27,7 +27,9 @@ from planner.instance.procurement import (
     starts_of,
     supply_of,
 )
-from planner.instance.training import training_of
+from planner.instance.rule_arrays import rules_of
+from planner.instance.rules import Rules
+from planner.instance.training import EFLOP_PER_TFLOP, training_of
 from planner.throughput.rates import Rates, rates_of
 
 
@@ -46,6 +48,8 @@ class Instance:
     """Regions as `cloud/region`."""
     install_limit: Floats
     """Most chips that lots may start in a region and period [region]; inf = no limit."""
+    rules: Rules
+    """Limits, qualification, deals, commitments and contingencies."""
     flow_floor_chips: float
     """Flows below this are left out of the serving table."""
 
@@ -71,12 +75,14 @@ def build_instance(case: Case, rates: Rates | None = None) -> Instance:
     contracts = contracts_of(case, {p: [o for o in v if o.term_months] for p, v in offers.items()})
     serving = serving_of(case, rates)
     pools = _pools(case, contracts, serving, rates)
+    starts = starts_of(case, pools, offers)
     return Instance(
         time=time,
         pools=pools,
         serving=serving,
         contracts=contracts,
-        starts=starts_of(case, pools, offers),
+        starts=starts,
+        rules=rules_of(case, pools, serving, starts),
         pay=pay_as_you_go_of(case, pools, offers, billed_share(case, serving)),
         training=training_of(case, pools),
         regions=tuple(f"{r.cloud}/{r.region}" for r in case.regions),
@@ -101,6 +107,12 @@ def _pools(case: Case, contracts: Contracts, serving: Serving, rates: Rates) -> 
         supply=supply_of(case),
         existing=existing,
         kw=np.array([chips[p.chip].kw_per_chip for p in case.pools]),
+        training_eflop_per_s=np.array(
+            [
+                chips[p.chip].bf16_tflops * EFLOP_PER_TFLOP * chips[p.chip].training_capable
+                for p in case.pools
+            ]
+        ),
         reference_chips=_reference_chips(case, serving, rates),
     )
 

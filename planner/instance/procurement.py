@@ -147,9 +147,23 @@ def offers_of(case: Case) -> dict[int, list[Offer]]:
 
 
 def startable(case: Case, offer: Offer) -> list[int]:
-    """Periods in which lots (or hours) of an offer may start: window, and as_of + lead."""
+    """Periods in which lots (or hours) of an offer may start: window, as_of + lead, its deal.
+
+    An offer of a rejected deal never starts; one of a deal with a ready-for-service date starts
+    no earlier than that, and counts its lead from the day on which the deal can be signed.
+    """
     calendar = case.calendar
-    first = calendar.first_from(case.settings.as_of + timedelta(days=offer.lead_days))
+    day = case.settings.as_of
+    deal = next((d for d in case.deals if d.deal == offer.deal), None)
+    ready = calendar.starts[0]
+    if deal is not None:
+        if deal.status == "rejected":
+            return []
+        day = max(day, deal.earliest_signing or day)
+        ready = deal.ready_for_service or ready
+    first = max(
+        calendar.first_from(day + timedelta(days=offer.lead_days)), calendar.first_from(ready)
+    )
     return [
         t
         for t in range(first, len(calendar))
@@ -210,19 +224,21 @@ def starts_of(case: Case, pools: Pools, offers: dict[int, list[Offer]]) -> Start
                     "term_periods": term,
                     "payment_usd": cash[:horizon],
                     "present_usd": present[:horizon],
+                    "accrued_usd": owed[:horizon],
                     "liability_usd": float(
                         (beta * owed)[horizon:].sum() * (1.0 - offer.upfront_share)
                     ),
                     "credit_usd": float(haircut * (beta * worth)[horizon:].sum()),
                     "price_usd_per_chip_hour": float(path[t]),
                     "price_basis": offer.basis,
+                    "deal": offer.deal,
                     "sign_by_days": offer.lead_days,
                 }
                 for name, value in row.items():
                     column[name].append(value)
-    texts = {"names", "offer", "price_basis"}
+    texts = {"names", "offer", "price_basis", "deal"}
     wholes = {"pool", "period", "min_lots", "max_lots", "term_periods", "sign_by_days"}
-    grids = {"active", "payment_usd", "present_usd"}
+    grids = {"active", "payment_usd", "present_usd", "accrued_usd"}
     arrays: dict[str, object] = {}
     for name, values in column.items():
         if name in texts:
@@ -258,6 +274,7 @@ def pay_as_you_go_of(
         names=tuple(f"{o.offer}: {pools.names[p]}" for p, o in found),
         offer=tuple(o.offer for _, o in found),
         pool=np.array([p for p, _ in found], dtype=np.int64),
+        guaranteed=np.array([o.guaranteed for _, o in found], dtype=bool),
         interruptible=np.array([o.interruptible for _, o in found], dtype=bool),
         goodput=np.array([o.goodput_share for _, o in found], dtype=float),
         max_chips=most,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +31,8 @@ class Search:
     session: Session
     options: SolveOptions
     progress: Progress
+    order: npt.NDArray[np.int64]
+    """Rank of each column: the lowest is branched and rounded first."""
     started: float = field(default_factory=time.perf_counter)
     nodes: list[Node] = field(default_factory=list)
     best_x: Floats = field(default_factory=lambda: np.zeros(0))
@@ -115,7 +116,14 @@ class Search:
     def _dive(self, result: LpResult, at: int) -> None:
         since = time.perf_counter()
         low, high = node_bounds(self.matrix, self.nodes, at)
-        found = dive(self.session, result, low[self.integer], high[self.integer], self.keep_going)
+        found = dive(
+            self.session,
+            result,
+            low[self.integer],
+            high[self.integer],
+            self.order,
+            self.keep_going,
+        )
         if found is not None:
             self.offer(found.x)
         self._timed("dive", since)
@@ -142,18 +150,17 @@ class Search:
                 self._points[0] = result.x
         return result
 
-    def branch(self, nodes: int, rank: Callable[[int], int]) -> None:
+    def branch(self, nodes: int) -> None:
         """Branch until the gap is reached, the limits say stop, or `nodes` nodes are solved.
 
-        `rank` orders columns: those of the lowest rank are branched first, and of those the
-        most fractional.
+        Columns of the lowest rank are branched first, and of those the most fractional.
         """
         since = time.perf_counter()
         count = 0
         while self._heap and self.gap > self.tolerance and self.keep_going() and count < nodes:
             _, at = heapq.heappop(self._heap)
             x = self._points.pop(at)
-            column = self._choose(x, rank)
+            column = self._choose(x)
             low, high = node_bounds(self.matrix, self.nodes, at)
             cut = float(np.floor(x[column]))
             for lo, hi in ((low[column], cut), (cut + 1.0, high[column])):
@@ -187,9 +194,9 @@ class Search:
             if count % DIVE_EVERY == 0 or not np.isfinite(self.best):
                 self._dive(result, at)
 
-    def _choose(self, x: Floats, rank: Callable[[int], int]) -> int:
+    def _choose(self, x: Floats) -> int:
         """Column to branch on: lowest rank, then most fractional, then first."""
         columns = fractional(x, self.integer)
         away = np.abs(x[columns] - np.floor(x[columns]) - 0.5)
-        order = sorted(range(len(columns)), key=lambda i: (rank(int(columns[i])), away[i], i))
+        order = sorted(range(len(columns)), key=lambda i: (self.order[columns[i]], away[i], i))
         return int(columns[order[0]])

@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
+from planner.matrix import Matrix
+from planner.solve.propagate import Activity
 from planner.solve.session import LpResult, Session
 
 Floats = npt.NDArray[np.float64]
@@ -26,71 +29,111 @@ def dive(
     start: LpResult,
     low: Floats,
     high: Floats,
+    order: Ints,
     keep_going: Callable[[], bool],
 ) -> LpResult | None:
     """A point with whole numbers near a relaxation, or None when the dive ends in a dead end.
 
     `low`, `high` are the bounds of the integer columns (in the order of the matrix's integer
     columns) at the node where the dive starts; the session's bounds are theirs again afterwards.
-    Each round fixes a third of the fractional columns, those nearest their ceiling, at their
-    ceiling; a batch that cannot be is taken back and halved, and a single column that cannot
-    go up goes down.
+    Columns go in the `order` of their rank [column]: structure first, lots last. Each round fixes
+    a third of the fractional columns of the lowest rank, those nearest their ceiling, and of
+    columns of which only one can be 1 only the first: at their ceiling where the rows have room
+    for it, else at their floor. A batch that cannot be is taken
+    back and halved, and a single column that cannot go one way goes the other.
     """
-    integer = np.flatnonzero(session.matrix.integer)
-    where = {int(j): i for i, j in enumerate(integer)}
-    lo, hi = low.copy(), high.copy()
+    matrix = session.matrix
+    integer = np.flatnonzero(matrix.integer)
+    every_low, every_high = matrix.lower.copy(), matrix.upper.copy()
+    every_low[integer], every_high[integer] = low, high
+    room = Activity(matrix, every_low, every_high)
+    pack = packings(matrix)
     result: LpResult | None = start
     try:
         while result is not None and keep_going():
             open_ = fractional(result.x, integer)
             if not len(open_):
-                return _settle(session, integer, result, lo, hi)
+                return _settle(session, integer, result, room)
             x = result.x
-            gap_up = np.ceil(x[open_]) - x[open_]
-            batch = open_[np.argsort(gap_up, kind="stable")][: max(1, len(open_) // 3)]
-            result = _round(session, integer, where, x, batch, lo, hi)
+            open_ = open_[order[open_] == order[open_].min()]
+            nearest = open_[np.argsort(np.ceil(x[open_]) - x[open_], kind="stable")]
+            batch = _one_each(nearest, pack, len(open_) // 3)
+            result, room = _round(session, integer, x, batch, room)
         return None
     finally:
         session.set_bounds(integer, low, high)
 
 
+def packings(matrix: Matrix) -> Ints:
+    """Row of which the column is one of those that add up to at most 1; -1 without one [column].
+
+    Such a row has the upper side 1, and coefficient 1 for all its whole-number columns, more
+    than one.
+    """
+    a = sp.csr_array(matrix.a)
+    out = np.full(a.shape[1], -1, dtype=np.int64)
+    for row in np.flatnonzero(matrix.row_upper == 1.0):
+        span = slice(a.indptr[row], a.indptr[row + 1])
+        whole = matrix.integer[a.indices[span]]
+        if whole.sum() > 1 and (a.data[span][whole] == 1.0).all():
+            out[a.indices[span][whole]] = row
+    return out
+
+
+def _one_each(columns: Ints, pack: Ints, most: int) -> Ints:
+    """The first `most` columns (at least one), at most one of each packing row."""
+    taken: set[int] = set()
+    chosen: list[int] = []
+    for column in columns.tolist():
+        row = int(pack[column])
+        if row < 0 or row not in taken:
+            taken.add(row)
+            chosen.append(column)
+        if len(chosen) >= max(1, most):
+            break
+    return np.array(chosen, dtype=np.int64)
+
+
+def _rounded(room: Activity, x: Floats, batch: Ints) -> Activity:
+    """The activity with a batch rounded up where there is room, else down."""
+    out = room.copy()
+    for column in batch.tolist():
+        up, down = float(np.ceil(x[column])), float(np.floor(x[column]))
+        out.fix(column, up if out.allows(column, up) or not out.allows(column, down) else down)
+    return out
+
+
 def _round(
-    session: Session,
-    integer: Ints,
-    where: dict[int, int],
-    x: Floats,
-    batch: Ints,
-    lo: Floats,
-    hi: Floats,
-) -> LpResult | None:
-    """Fix a batch at its ceilings; step back on infeasibility. Changes lo and hi."""
+    session: Session, integer: Ints, x: Floats, batch: Ints, room: Activity
+) -> tuple[LpResult | None, Activity]:
+    """Fix a batch and solve again; step back on infeasibility. Returns the activity it led to."""
+    basis = session.basis()
     while True:
-        at = np.array([where[int(j)] for j in batch])
-        before = lo[at].copy(), hi[at].copy()
-        up = np.minimum(np.ceil(x[batch]), hi[at])
-        lo[at] = hi[at] = up
-        session.set_bounds(integer, lo, hi)
+        tried = _rounded(room, x, batch)
+        session.set_bounds(integer, tried.low[integer], tried.high[integer])
         result = session.solve_lp()
         if result.status == "optimal":
-            return result
+            return result, tried
         if result.status != "infeasible":
-            return None
-        lo[at], hi[at] = before
+            return None, room
+        # The basis of an infeasible problem is a bad start for the next one.
+        session.set_basis(basis)
         if len(batch) > 1:
             batch = batch[: len(batch) // 2]
             continue
-        lo[at] = hi[at] = np.maximum(np.floor(x[batch]), lo[at])
-        session.set_bounds(integer, lo, hi)
+        column = int(batch[0])
+        other = {float(np.ceil(x[column])), float(np.floor(x[column]))} - {tried.low[column]}
+        tried = room.copy()
+        tried.fix(column, other.pop())
+        session.set_bounds(integer, tried.low[integer], tried.high[integer])
         result = session.solve_lp()
-        return result if result.status == "optimal" else None
+        return (result if result.status == "optimal" else None), tried
 
 
-def _settle(
-    session: Session, integer: Ints, result: LpResult, lo: Floats, hi: Floats
-) -> LpResult | None:
+def _settle(session: Session, integer: Ints, result: LpResult, room: Activity) -> LpResult | None:
     """Fix every whole number exactly and solve once more, so that nothing is off by a tolerance."""
     whole = np.round(result.x[integer])
-    np.clip(whole, lo, hi, out=whole)
+    np.clip(whole, room.low[integer], room.high[integer], out=whole)
     session.set_bounds(integer, whole, whole)
     final = session.solve_lp()
     if final.status != "optimal":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from planner.errors import Fault, InputError
+
 
 @dataclass(frozen=True)
 class SolveOptions:
@@ -16,6 +18,21 @@ class SolveOptions:
     """Stop after this many seconds of wall time; None = no limit."""
     threads: int = 1
     """Threads of HiGHS; fixed for a process by its first use."""
+
+    def __post_init__(self) -> None:
+        """Refuse what means nothing; InputError names every such option."""
+        limit = 0.0 if self.time_limit_s is None else self.time_limit_s
+        faults = [
+            Fault(name, f"{getattr(self, name)} is {rule}")
+            for name, fine, rule in (
+                ("gap", 0.0 <= self.gap <= 1.0, "not between 0 and 1"),
+                ("time_limit_s", limit >= 0.0, "not a number of seconds"),
+                ("threads", self.threads >= 1, "below 1"),
+            )
+            if not fine
+        ]
+        if faults:
+            raise InputError(faults)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ FIRST_NODES = 40
 """Nodes branched before HiGHS is asked to improve the plan of a large problem."""
 SMALL = 5_000
 """Problems with fewer columns are branched to the end: their nodes cost milliseconds."""
+STRUCTURE = (("sign", "qualify", "in_tier", "leave"), ("carries",))
+"""Components that are branched first, in this order."""
 IMPROVE_SHARE = 0.5
 """Share of the remaining time for the improvement by HiGHS."""
 
@@ -50,6 +52,19 @@ class Solution:
     """Progress over time."""
     iterations: int
     """Simplex iterations of the relaxations."""
+
+
+def ranks(matrix: Matrix) -> npt.NDArray[np.int64]:
+    """Order in which columns are branched: structure first, then placements, then lots [column].
+
+    A few structural binaries carry the fixed costs that loosen the relaxation.
+    """
+    out = np.where(matrix.upper - matrix.lower <= 1.0, 2, 3)
+    for rank, components in enumerate(STRUCTURE):
+        for name in components:
+            if name in matrix.columns:
+                out[matrix.columns[name]] = rank
+    return out
 
 
 @contextmanager
@@ -91,19 +106,14 @@ def solve_matrix(
     started = time.perf_counter()
     with interruptible(stop):
         session = Session(matrix, options.threads, stop)
-        search = Search(matrix, session, options, tell, started)
+        search = Search(matrix, session, options, tell, ranks(matrix), started)
         root = search.root()
-        binary = matrix.upper - matrix.lower <= 1.0
-
-        def rank(column: int) -> int:
-            return 0 if binary[column] else 1
-
         if root.status == "optimal":
             small = matrix.shape[1] < SMALL
-            search.branch(10**9 if small else FIRST_NODES, rank)
+            search.branch(10**9 if small else FIRST_NODES)
             if not small and search.gap > search.tolerance and search.keep_going():
                 _improve(search)
-                search.branch(10**9, rank)
+                search.branch(10**9)
     if not np.isfinite(search.best):
         if search.bound == np.inf:
             # Every leaf of the tree has a proof that it is empty.

@@ -56,8 +56,9 @@ def mfu(chip: Chip) -> Mfu | None:
     """MFU of training on `chip`: what its row of the case says, else from measured runs.
 
     A case's own number is `given`, without a band. From measurements: the median of the chip's
-    rows, band from their 10th to 90th percentile. None when the chip cannot train. From the family: the band is at least 0.8 to 1.2 of the
-    median; from other families: at least 0.65 to 1.25.
+    rows, band from their 10th to 90th percentile. From the family: the band is at least 0.8 to
+    1.2 of the median; from other families: at least 0.65 to 1.25. None when the chip cannot
+    train.
     """
     if not chip.training_capable:
         return None

@@ -63,8 +63,7 @@ def test_saved_and_loaded_again_is_equal(name: str, tmp_path: Path) -> None:
 def test_the_hash_is_of_the_content_not_of_the_layout(tmp_path: Path) -> None:
     """Columns in another order, Windows line ends, quotes, a byte order mark, blank lines."""
     shutil.copytree(DATA / "small", tmp_path / "case")
-    for table in TABLES:
-        path = tmp_path / "case" / table.file
+    for path in (tmp_path / "case").glob("*.csv"):
         rows = list(csv.reader(path.read_text().splitlines()))
         with path.open("w", newline="", encoding="utf-8-sig") as out:
             writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
@@ -87,7 +86,7 @@ def test_the_hash_of_the_small_case_has_not_changed_by_itself() -> None:
     assert int(SMALL.sha256(), 16) > 0
 
 
-@pytest.mark.parametrize("table", [t.name for t in TABLES])
+@pytest.mark.parametrize("table", [t.name for t in TABLES if SMALL.rows(t.name)])
 def test_the_hash_changes_with_every_table(table: str) -> None:
     assert edited(SMALL, table, 0, source="elsewhere").sha256() != SMALL.sha256()
     swapped = dataclasses.replace(SMALL, **{table: SMALL.rows(table)[:-1]})  # type: ignore[arg-type]
@@ -110,7 +109,7 @@ def test_a_folder_that_holds_anything_is_refused(tmp_path: Path) -> None:
 def test_an_empty_or_new_folder_is_filled(tmp_path: Path) -> None:
     save_case(SMALL, tmp_path)
     save_case(SMALL, tmp_path / "deep" / "er")
-    wanted = {SETTINGS_FILE, *(table.file for table in TABLES)}
+    wanted = {SETTINGS_FILE, *(table.file for table in TABLES if SMALL.rows(table.name))}
     assert {path.name for path in (tmp_path / "deep" / "er").iterdir()} == wanted
 
 

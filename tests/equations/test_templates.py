@@ -12,6 +12,7 @@ import pytest
 import planner
 from planner.audit.folder import audit_plan
 from planner.case import Case
+from planner.equations import EQUATIONS
 from planner.instance import build_instance
 from planner.matrix import compile_model
 from planner.model import build_model, templates
@@ -44,11 +45,16 @@ def test_a_family_that_expands_is_noticed() -> None:
     assert expanded(m) == ["plain"]
 
 
-def test_templates_are_put_back() -> None:
-    before = pyomo_constraint.TEMPLATIZE_CONSTRAINTS
-    with pytest.raises(RuntimeError), templates():
+def fail_inside() -> None:
+    with templates():
         assert pyomo_constraint.TEMPLATIZE_CONSTRAINTS
         raise RuntimeError
+
+
+def test_templates_are_put_back() -> None:
+    before = pyomo_constraint.TEMPLATIZE_CONSTRAINTS
+    with pytest.raises(RuntimeError):
+        fail_inside()
     assert before == pyomo_constraint.TEMPLATIZE_CONSTRAINTS is False
 
 
@@ -57,7 +63,7 @@ def test_templates_and_plain_rows_are_one_model() -> None:
     inst = build_instance(tiny_case())
     with_templates = compile_model(build_model(inst))
     m = pyo.ConcreteModel()
-    for equation in planner.model.EQUATIONS:
+    for equation in EQUATIONS:
         equation(m, inst)
     plain = compile_model(m)
     assert plain.columns == with_templates.columns
@@ -147,8 +153,7 @@ def test_no_pay_as_you_go_is_pay_as_you_go_that_nobody_can_have(seed: int) -> No
     assert any(o.term_months == 0 for o in case.offers)
     gone = replace(case, offers=tuple(o for o in case.offers if o.term_months))
     none = tuple(
-        o if o.term_months else o.model_copy(update={"max_supply_share": 0.0})
-        for o in case.offers
+        o if o.term_months else o.model_copy(update={"max_supply_share": 0.0}) for o in case.offers
     )
     assert _cost(gone) == pytest.approx(_cost(replace(case, offers=none)), rel=1e-9)
     assert _cost(gone) > _cost(case)

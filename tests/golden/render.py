@@ -104,9 +104,7 @@ def render(inst: Instance, matrix: Matrix) -> dict[str, str]:
             lines.append(f"{_named(name, ROW_AXES[name], index, labels)} in {low} to {high}:")
             lines.extend(f"    {term}" for term in terms)
         out[f"rows_{name}.txt"] = _text(lines, keep_order=True)
-    for term, cost, offset in zip(
-        matrix.cost_terms, matrix.cost, matrix.cost_offset, strict=True
-    ):
+    for term, cost, offset in zip(matrix.cost_terms, matrix.cost, matrix.cost_offset, strict=True):
         used = np.flatnonzero(cost).tolist()
         lines = sorted(f"{columns[j]} * {_number(cost[j])}" for j in used)
         out[f"cost_{term}.txt"] = _text([f"constant {_number(offset)} USD", *lines], True)

@@ -53,9 +53,7 @@ def test_better_duals_come_from_the_sign_that_a_row_has(seed: int, dual_seed: in
     matrix = random_matrix(seed)
     y = np.random.default_rng(dual_seed).normal(size=matrix.shape[0])
     kept = usable_duals(y, matrix.row_lower, matrix.row_upper)
-    for before, after, low, high in zip(
-        y, kept, matrix.row_lower, matrix.row_upper, strict=True
-    ):
+    for before, after, low, high in zip(y, kept, matrix.row_lower, matrix.row_upper, strict=True):
         side = low if before > 0 else high
         assert after == (before if np.isfinite(side) else 0.0)
     assert bound(matrix, kept) == bound(matrix, y)

@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import scipy.sparse as sp
-from scipy.optimize import linprog
 
 import planner
 from planner.audit import AuditModel, audit_model
 from planner.audit.folder import audit_plan
 from planner.instance import build_instance
-from tests.cases import random_case
+from tests.cases import random_case, solve_linear
 
 Floats = npt.NDArray[np.float64]
 SEEDS = (
@@ -59,7 +58,7 @@ def brute_force(model: AuditModel) -> tuple[float, int]:
         tried += 1
         moved = b @ point
         side = np.concatenate([(model.row_upper - moved)[up], -(model.row_lower - moved)[down]])
-        found = linprog(
+        found = solve_linear(
             cost[free], a_ub, side, a[equal], (model.row_upper - moved)[equal], bounds,
             method="highs",
         )  # fmt: skip

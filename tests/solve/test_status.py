@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 
 import planner
-
 from planner.audit.folder import audit_plan
 from planner.equations import Equation, Model
 from planner.equations.sets import rows
@@ -177,7 +176,11 @@ def test_ctrl_c_on_a_terminal(tmp_path: Path) -> None:
     ]  # fmt: skip
     root = Path(__file__).parents[2]
     process = subprocess.Popen(
-        command, cwd=root, stdout=subprocess.PIPE, stderr=theirs, env={**os.environ, "TERM": "xterm"}
+        command,
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm"},
     )
     os.close(theirs)
     shown = b""

@@ -1,0 +1,341 @@
+"""Limits, qualification, deals, commitments and contingencies of a case, made into arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import numpy as np
+
+from planner.case import Calendar, Case
+from planner.case.tables import TABLE
+from planner.errors import Fault, InputError
+from planner.instance.axes import Bools, Pools, Serving, Starts
+from planner.instance.procurement import contracts_of, offers_of, startable
+from planner.instance.rules import (
+    BudgetRules,
+    Commitments,
+    Contingencies,
+    Deals,
+    PlacementRules,
+    PowerRules,
+    Qualifications,
+    Rules,
+    ShareRules,
+    Tiers,
+)
+
+
+def rules_of(case: Case, pools: Pools, serving: Serving, starts: Starts) -> Rules:
+    """Every rule of a case as arrays.
+
+    Raises InputError when a hard share cannot hold before any decision takes effect.
+    """
+    shares = _share_rules(case, pools)
+    faults = _impossible_shares(case, pools, starts, shares)
+    if faults:
+        raise InputError(faults)
+    return Rules(
+        shares=shares,
+        power=_power_rules(case, pools),
+        budget=_budget_rules(case),
+        placement=_placement_rules(case, pools, serving),
+        qualification=_qualifications(case, pools, serving),
+        deals=_deals(case, starts),
+        commitments=_commitments(case, pools),
+        tiers=_tiers(case, pools),
+        contingencies=_contingencies(case, pools, serving),
+    )
+
+
+def groups(pools: Pools, dimension: str, member: str) -> Iterator[tuple[str, Bools]]:
+    """Members of a dimension (all of them for `*`) with their pools [p]."""
+    labels = np.array(getattr(pools, dimension))
+    names = list(dict.fromkeys(labels.tolist())) if member == "*" else [member]
+    for name in names:
+        yield name, labels == name
+
+
+def span(calendar: Calendar, first: str | None, last: str | None) -> Bools:
+    """Periods from one label to another, both included; None = the ends of the horizon [t]."""
+    low = calendar.index(first) if first else 0
+    high = calendar.index(last) if last else len(calendar) - 1
+    at = np.arange(len(calendar))
+    out: Bools = (at >= low) & (at <= high)
+    return out
+
+
+def _grid(rows: list[Bools], width: int) -> Bools:
+    return np.array(rows, dtype=bool).reshape(len(rows), width)
+
+
+def _penalty(value: float | None) -> float:
+    return np.inf if value is None else value
+
+
+def _share_rules(case: Case, pools: Pools) -> ShareRules:
+    calendar = case.calendar
+    found = [
+        (f"{rule.limit}: {name}", rule, mask)
+        for rule in case.limits
+        if rule.kind == "share"
+        for name, mask in groups(pools, rule.dimension or "cloud", rule.member)
+    ]
+    return ShareRules(
+        names=tuple(name for name, _, _ in found),
+        measure=tuple(rule.measure or "" for _, rule, _ in found),
+        member=_grid([mask for _, _, mask in found], len(pools.names)),
+        bound=np.array([rule.bound for _, rule, _ in found]),
+        active=_grid(
+            [span(calendar, r.period_from, r.period_to) for _, r, _ in found], len(calendar)
+        ),
+        penalty_usd=np.array([_penalty(r.penalty_usd_per_unit) for _, r, _ in found]),
+    )
+
+
+def _impossible_shares(case: Case, pools: Pools, starts: Starts, rules: ShareRules) -> list[Fault]:
+    """Hard shares that what is signed already breaks while no decision can change it.
+
+    A fault names the first such period of a rule and member. Rules on what is served are left
+    out: demand may stay unserved.
+    """
+    hard = np.isfinite(rules.penalty_usd)
+    hard = ~hard & np.array([measure != "served" for measure in rules.measure], dtype=bool)
+    if not (hard & (rules.bound < 1)).any():
+        return []
+    offers = offers_of(case)
+    c = contracts_of(case, {p: [o for o in rows if o.term_months] for p, rows in offers.items()})
+    periods = np.arange(len(case.calendar))
+    lots, hours = np.zeros_like(pools.supply, dtype=bool), np.zeros_like(pools.supply, dtype=bool)
+    np.logical_or.at(lots, starts.pool, starts.active > 0)
+    can_leave = (c.leave_from < c.leave_until)[:, None] & (periods >= c.leave_from[:, None])
+    np.logical_or.at(lots, c.line_pool, can_leave[c.line_contract])
+    for p, rows in offers.items():
+        for offer in rows:
+            if not offer.term_months and offer.max_chips != 0 and offer.max_supply_share != 0:
+                open_in = startable(case, offer)
+                hours[p, open_in] |= pools.supply[p, open_in] > 0
+    spend = np.zeros_like(pools.supply)
+    np.add.at(spend, c.line_pool, c.payment_usd)
+    ones = np.ones_like(pools.usable)
+    measures = {
+        "spend": (spend, ones, lots | hours),
+        "chips": (pools.existing, pools.reference_chips, lots | hours),
+        "training_peak": (pools.existing, pools.training_eflop_per_s, lots),
+    }
+    faults = []
+    for n in np.flatnonzero(hard).tolist():
+        amount, weight, reach = measures[rules.measure[n]]
+        amount = amount * weight[:, None]
+        whole, part = amount.sum(axis=0), amount[rules.member[n]].sum(axis=0)
+        fixed = rules.active[n] & ~reach[weight > 0].any(axis=0)
+        broken = fixed & (part > rules.bound[n] * whole * (1 + 1e-9))
+        for t in np.flatnonzero(broken)[:1].tolist():
+            rule = (
+                f"rule '{rules.names[n]}' cannot hold in {case.calendar.labels[t]}, which no "
+                f"decision can reach: signed contracts make its share of {rules.measure[n]} "
+                f"{part[t] / whole[t]:.4g}, the bound is {rules.bound[n]:g}"
+            )
+            faults.append(Fault(TABLE["limits"].file, rule, None, "bound"))
+    return faults
+
+
+def _power_rules(case: Case, pools: Pools) -> PowerRules:
+    calendar = case.calendar
+    found = [
+        (f"{rule.limit}: {name}", rule, mask)
+        for rule in case.limits
+        if rule.kind == "power"
+        for name, mask in groups(pools, "region", rule.member)
+    ]
+    return PowerRules(
+        names=tuple(name for name, _, _ in found),
+        member=_grid([mask for _, _, mask in found], len(pools.names)),
+        bound_mw=np.array([rule.bound for _, rule, _ in found]),
+        active=_grid(
+            [span(calendar, r.period_from, r.period_to) for _, r, _ in found], len(calendar)
+        ),
+        penalty_usd=np.array([_penalty(r.penalty_usd_per_unit) for _, r, _ in found]),
+    )
+
+
+def _budget_rules(case: Case) -> BudgetRules:
+    calendar = case.calendar
+    found = [rule for rule in case.limits if rule.kind == "budget"]
+    return BudgetRules(
+        names=tuple(rule.limit for rule in found),
+        bound_usd=np.array([rule.bound for rule in found]),
+        active=_grid([span(calendar, r.period_from, r.period_to) for r in found], len(calendar)),
+        penalty_usd=np.array([_penalty(rule.penalty_usd_per_unit) for rule in found]),
+    )
+
+
+def _placement_rules(case: Case, pools: Pools, serving: Serving) -> PlacementRules:
+    calendar = case.calendar
+    model = np.array(serving.model)
+    found = [
+        (rule, name)
+        for rule in case.limits
+        if rule.kind == "placement"
+        for name in (dict.fromkeys(serving.model) if rule.model == "*" else [rule.model])
+    ]
+    members = [list(groups(pools, rule.dimension or "cloud", rule.member)) for rule, _ in found]
+    return PlacementRules(
+        names=tuple(f"{rule.limit}: {name}" for rule, name in found),
+        workloads=_grid([model == name for _, name in found], len(model)),
+        count=np.array([rule.count or 1 for rule, _ in found], dtype=np.int64),
+        share=np.array([rule.bound for rule, _ in found]),
+        active=_grid([span(calendar, r.period_from, r.period_to) for r, _ in found], len(calendar)),
+        member_names=tuple(tuple(name for name, _ in rows) for rows in members),
+        member=tuple(_grid([mask for _, mask in rows], len(pools.names)) for rows in members),
+    )
+
+
+def _qualifications(case: Case, pools: Pools, serving: Serving) -> Qualifications:
+    calendar = case.calendar
+    rows = [row for row in case.qualification if not row.done]
+    chip, generation = np.array(pools.chip), np.array(serving.generation)
+    serves = [row.purpose == "serving" for row in rows]
+    return Qualifications(
+        names=tuple(f"{row.chip} for {row.generation}, {row.purpose}" for row in rows),
+        pools=_grid([chip == row.chip for row in rows], len(chip)),
+        workloads=_grid(
+            [(generation == row.generation) & use for row, use in zip(rows, serves, strict=True)],
+            len(generation),
+        ),
+        training=np.array([not use for use in serves], dtype=bool),
+        cost_usd=np.array([row.cost_usd for row in rows]),
+        engineers=np.array([row.engineers for row in rows]),
+        lead_periods=np.array(
+            [-(-row.lead_months // calendar.months) for row in rows], dtype=np.int64
+        ),
+        first=calendar.first_from(case.settings.as_of),
+        most_engineers=_penalty(case.settings.qualification_engineers),
+    )
+
+
+def _deals(case: Case, starts: Starts) -> Deals:
+    calendar = case.calendar
+    rate = case.settings.discount_rate_per_year
+    names = [deal.deal for deal in case.deals]
+    horizon = len(calendar)
+    sign_in = np.zeros((len(names), horizon), dtype=bool)
+    signing, present = np.zeros((len(names), horizon)), np.zeros((len(names), horizon))
+    years = calendar.years()
+    for d, deal in enumerate(case.deals):
+        first = calendar.first_from(max(case.settings.as_of, deal.earliest_signing or date.min))
+        if deal.status == "negotiating":
+            sign_in[d, first:] = True
+        signing[d] = deal.signing_cost_usd
+        back = years + deal.prepayment_credited_months / 12
+        held = deal.prepayment_usd * ((1 + rate) ** -years - (1 + rate) ** -back)
+        present[d] = deal.signing_cost_usd * (1 + rate) ** -years + held
+    of_start = np.array([names.index(x) if x else -1 for x in starts.deal], dtype=np.int64)
+    signed_by = np.array(
+        [
+            sum(
+                day + timedelta(days=int(lead)) <= calendar.starts[t]
+                for day in calendar.starts[:-1]
+            )
+            - 1
+            for t, lead in zip(starts.period.tolist(), starts.sign_by_days.tolist(), strict=True)
+        ],
+        dtype=np.int64,
+    )
+    return Deals(
+        names=tuple(names),
+        open=np.array([deal.status == "signed" for deal in case.deals], dtype=bool),
+        sign_in=sign_in,
+        signing_usd=signing,
+        prepayment_usd=np.array([deal.prepayment_usd for deal in case.deals]),
+        present_usd=present,
+        minimum_usd=np.array([deal.minimum_spend_usd for deal in case.deals]),
+        of_start=of_start,
+        signed_by=signed_by,
+    )
+
+
+def _commitments(case: Case, pools: Pools) -> Commitments:
+    calendar = case.calendar
+    rows = sorted(case.commitments, key=lambda row: (row.commitment, row.period_from))
+    cloud = np.array(pools.cloud)
+    ends = [calendar.index(row.period_to) for row in rows]
+    years = calendar.years() + calendar.hours() / (24 * 365.25)
+    previous = [
+        i - 1 if i and rows[i - 1].commitment == row.commitment else -1
+        for i, row in enumerate(rows)
+    ]
+    return Commitments(
+        names=tuple(f"{row.commitment} from {row.period_from}" for row in rows),
+        member=_grid([cloud == row.cloud for row in rows], len(cloud)),
+        window=_grid(
+            [span(calendar, row.period_from, row.period_to) for row in rows], len(calendar)
+        ),
+        minimum_usd=np.array([row.minimum_usd for row in rows]),
+        carry_share=np.array([row.carry_over_share for row in rows]),
+        previous=np.array(previous, dtype=np.int64),
+        counts=tuple(row.counts for row in rows),
+        discount=np.array(
+            [(1 + case.settings.discount_rate_per_year) ** -years[end] for end in ends]
+        ),
+    )
+
+
+def _tiers(case: Case, pools: Pools) -> Tiers:
+    calendar = case.calendar
+    rows = sorted(case.tiers, key=lambda row: (row.cloud, row.year, row.from_usd))
+    keys = list(dict.fromkeys((row.cloud, row.year) for row in rows))
+    cloud = np.array(pools.cloud)
+    year = np.array([day.year for day in calendar.starts[:-1]])
+    group = [keys.index((row.cloud, row.year)) for row in rows]
+    upper = [
+        rows[i + 1].from_usd if i + 1 < len(rows) and group[i + 1] == group[i] else np.inf
+        for i in range(len(rows))
+    ]
+    end = calendar.years() + calendar.hours() / (24 * 365.25)
+    last = [float(end[year == y].max(initial=0.0)) for _, y in keys]
+    rate = case.settings.discount_rate_per_year
+    return Tiers(
+        names=tuple(f"{row.cloud} {row.year} {row.tier}" for row in rows),
+        group=np.array(group, dtype=np.int64),
+        group_names=tuple(f"{name} {y}" for name, y in keys),
+        member=_grid([cloud == name for name, _ in keys], len(cloud)),
+        window=_grid([year == y for _, y in keys], len(calendar)),
+        from_usd=np.array([row.from_usd for row in rows]),
+        to_usd=np.array(upper),
+        discount=np.array([row.discount for row in rows]),
+        present=np.array([(1 + rate) ** -y for y in last]),
+    )
+
+
+def _contingencies(case: Case, pools: Pools, serving: Serving) -> Contingencies:
+    """Each rule's members one at a time; by default from the first period that starts can reach."""
+    calendar = case.calendar
+    promise = {(s.service_class, s.kind, s.dimension): s.share for s in case.survival}
+    reach = calendar.first_from(case.settings.as_of)
+    found = [
+        (rule, name, mask)
+        for rule in case.contingencies
+        for name, mask in groups(pools, rule.dimension, rule.member)
+    ]
+    active = []
+    for rule, _, _ in found:
+        mask = span(calendar, rule.period_from, rule.period_to)
+        if rule.period_from is None:
+            mask[:reach] = False
+        active.append(mask)
+    return Contingencies(
+        names=tuple(f"{rule.contingency}: {name}" for rule, name, _ in found),
+        outage=np.array([rule.kind == "outage" for rule, _, _ in found], dtype=bool),
+        lost=_grid([mask for _, _, mask in found], len(pools.names)),
+        stop_periods=np.array(
+            [-(-rule.months // calendar.months) for rule, _, _ in found], dtype=np.int64
+        ),
+        active=_grid(active, len(calendar)),
+        share=np.array(
+            [
+                [promise.get((c, rule.kind, rule.dimension), 0.0) for c in serving.service_class]
+                for rule, _, _ in found
+            ]
+        ).reshape(len(found), len(serving.names)),
+    )

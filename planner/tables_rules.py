@@ -1,0 +1,104 @@
+"""Tables of what a plan decides about rules; a case without a rule has no table for it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from planner.instance import Instance
+from planner.values import Values
+
+
+def rule_tables(inst: Instance, values: Values) -> dict[str, pd.DataFrame]:
+    """qualification, deals, rules, commitments and tiers, those that the case has rules for."""
+    rules = inst.rules
+    out = {}
+    if rules.qualification.names:
+        out["qualification"] = _qualification(inst, values)
+    if rules.deals.names:
+        out["deals"] = _deals(inst, values)
+    if any(r.names for r in (rules.shares, rules.power, rules.budget, rules.placement)):
+        out["rules"] = _rules(inst, values)
+    if rules.commitments.names:
+        out["commitments"] = _commitments(inst, values)
+    if rules.tiers.names:
+        out["tiers"] = _tiers(inst, values)
+    return out
+
+
+def _qualification(inst: Instance, values: Values) -> pd.DataFrame:
+    """Work that begins: chip, generation, purpose, when, for how much, with whom, usable when."""
+    q, periods = inst.rules.qualification, inst.time.periods
+    rows = []
+    for (e, t), x in values.rules["qualify"].items():
+        if x < 0.5:
+            continue
+        chip, rest = q.names[e].split(" for ", 1)
+        generation, purpose = rest.rsplit(", ", 1)
+        ready = t + int(q.lead_periods[e])
+        usable = periods[ready] if ready < len(periods) else ""
+        rows.append((chip, generation, purpose, periods[t], usable, q.cost_usd[e], q.engineers[e]))
+    columns = ["chip", "generation", "purpose", "begins", "usable_from", "cost_usd", "engineers"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _deals(inst: Instance, values: Values) -> pd.DataFrame:
+    """Each deal: the decision, when, and the minimum spend that it leaves unpaid."""
+    d_, periods = inst.rules.deals, inst.time.periods
+    signed = {d: t for (d, t), x in values.rules["sign"].items() if x > 0.5}
+    short = values.rules["deal_shortfall"]
+    rows = []
+    for d, name in enumerate(d_.names):
+        if d_.open[d]:
+            decision = "signed_before"
+        elif not d_.sign_in[d].any():
+            decision = "rejected"
+        else:
+            decision = "signed" if d in signed else "not_signed"
+        when = periods[signed[d]] if d in signed else ""
+        rows.append((name, decision, when, d_.minimum_usd[d], short.get(d, 0.0)))
+    columns = ["deal", "decision", "signed_in", "minimum_spend_usd", "shortfall_usd"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _rules(inst: Instance, values: Values) -> pd.DataFrame:
+    """Rules that are exceeded and by how much, and the members that carry a placement rule."""
+    rules, periods = inst.rules, inst.time.periods
+    rows = [
+        (kind, rule.names[n], "", periods[t], x)
+        for kind, rule, name in (
+            ("share", rules.shares, "over_share"),
+            ("power", rules.power, "over_power"),
+            ("budget", rules.budget, "over_budget"),
+        )
+        for (n, t), x in values.rules.get(name, {}).items()
+    ]
+    place = rules.placement
+    rows += [
+        ("placement", place.names[n], place.member_names[n][i], periods[t], 1.0)
+        for (n, i, t), x in values.rules["carries"].items()
+        if x > 0.5
+    ]
+    return pd.DataFrame(rows, columns=["kind", "rule", "member", "period", "value"])
+
+
+def _commitments(inst: Instance, values: Values) -> pd.DataFrame:
+    """Each window: its minimum, what it leaves unspent, what was carried into it."""
+    c_ = inst.rules.commitments
+    short, carried = values.rules["shortfall"], values.rules["carried"]
+    rows = [
+        (name, c_.minimum_usd[c], short.get(c, 0.0), carried.get(c, 0.0))
+        for c, name in enumerate(c_.names)
+    ]
+    columns = ["window", "minimum_usd", "shortfall_usd", "carried_in_usd"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _tiers(inst: Instance, values: Values) -> pd.DataFrame:
+    """Each tier: the spend that falls into it, whether it is the year's, and its discount."""
+    g_ = inst.rules.tiers
+    spend, chosen = values.rules["tier_spend"], values.rules["in_tier"]
+    rows = [
+        (name, spend.get(g, 0.0), chosen.get(g, 0.0) > 0.5, g_.discount[g])
+        for g, name in enumerate(g_.names)
+    ]
+    return pd.DataFrame(rows, columns=["tier", "spend_usd", "chosen", "discount"])
