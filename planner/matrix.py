@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pyomo.environ as pyo
 import scipy.sparse as sp
+from pyomo.common.errors import InfeasibleConstraintException
 from pyomo.common.gc_manager import PauseGC
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
 from planner.equations import Model
+from planner.errors import InfeasibleError
 from planner.model import templates
 
 Floats = npt.NDArray[np.float64]
@@ -82,7 +84,10 @@ def compile_model(m: Model) -> Matrix:
 
 def _compile(m: Model) -> Matrix:
     variables = list(m.component_objects(pyo.Var, active=True))
-    form = LinearStandardFormCompiler().write(m, mixed_form=True)
+    try:
+        form = LinearStandardFormCompiler().write(m, mixed_form=True)
+    except InfeasibleConstraintException as error:
+        raise InfeasibleError(f"a rule that nothing can satisfy: {error}") from error
     columns, column_index, start = {}, {}, 0
     data = []
     for var in variables:

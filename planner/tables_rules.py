@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from planner.instance import Instance
@@ -22,6 +23,9 @@ def rule_tables(inst: Instance, values: Values) -> dict[str, pd.DataFrame]:
         out["commitments"] = _commitments(inst, values)
     if rules.tiers.names:
         out["tiers"] = _tiers(inst, values)
+    if rules.contingencies.names:
+        out["contingency_flows"] = _contingency_flows(inst, values)
+        out["contingencies"] = _contingencies(inst, values)
     return out
 
 
@@ -102,3 +106,41 @@ def _tiers(inst: Instance, values: Values) -> pd.DataFrame:
         for g, name in enumerate(g_.names)
     ]
     return pd.DataFrame(rows, columns=["tier", "spend_usd", "chosen", "discount"])
+
+
+def _contingency_flows(inst: Instance, values: Values) -> pd.DataFrame:
+    """Who is served where in each contingency, with how many working chips."""
+    names, pools, time = inst.rules.contingencies.names, inst.pools.names, inst.time
+    rows = []
+    for (k, w, p, t, s), chips in values.rules["cover"].items():
+        cloud, region, chip = pools[p].split("/", 2)
+        rate = inst.serving.rate_failover[w, p, t]
+        rows.append(
+            (names[k], inst.serving.names[w], cloud, region, chip, time.periods[t],
+             time.slices[s], chips, chips * rate)
+        )  # fmt: skip
+    columns = [
+        "contingency", "workload", "cloud", "region", "chip", "period", "slice", "chips",
+        "requests_per_s",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _contingencies(inst: Instance, values: Values) -> pd.DataFrame:
+    """Each contingency by class: least share of peak demand that is served, and the promise."""
+    con, sv = inst.rules.contingencies, inst.serving
+    served = np.zeros((len(con.names), *sv.peak.shape))
+    for (k, w, p, t, s), chips in values.rules["cover"].items():
+        served[k, w, t, s] += chips * sv.rate_failover[w, p, t]
+    classes = np.array(sv.service_class)
+    rows = []
+    for k, name in enumerate(con.names):
+        for kind in dict.fromkeys(sv.service_class):
+            mine = classes == kind
+            peak = sv.peak[mine][:, con.active[k]].sum(axis=0)
+            got = served[k][mine][:, con.active[k]].sum(axis=0)
+            share = np.divide(got, peak, out=np.ones_like(got), where=peak > 0)
+            promise = float(con.share[k, mine].max(initial=0.0))
+            rows.append((name, kind, promise, float(share.min(initial=1.0))))
+    columns = ["contingency", "class", "promised_share", "least_share_served"]
+    return pd.DataFrame(rows, columns=columns)

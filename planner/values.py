@@ -21,7 +21,7 @@ DUST = 1e-9
 """Values of rules below this count as 0."""
 RULES = (
     "qualify", "sign", "deal_shortfall", "shortfall", "carried", "in_tier", "tier_spend",
-    "over_share", "over_power", "over_budget", "carries",
+    "over_share", "over_power", "over_budget", "carries", "cover",
 )  # fmt: skip
 """Variables of the rules; a case without a rule has none of it."""
 

@@ -8,6 +8,7 @@ as coordinates (row, column, coefficient) until `planner.audit.model` puts them 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,7 @@ Number = float | Floats | Ints
 
 def axis_labels(inst: Instance) -> dict[str, tuple[str, ...]]:
     """The labels of each axis that an index may run over."""
+    rules = inst.rules
     return {
         "period": inst.time.periods,
         "slice": inst.time.slices,
@@ -34,7 +36,23 @@ def axis_labels(inst: Instance) -> dict[str, tuple[str, ...]]:
         "run": inst.training.names,
         "placement": inst.training.column_names,
         "region": inst.regions,
+        "share rule": rules.shares.names,
+        "power rule": rules.power.names,
+        "budget": rules.budget.names,
+        "placement rule": rules.placement.names,
+        "member": _members(rules.placement.member_names),
+        "qualification": rules.qualification.names,
+        "deal": rules.deals.names,
+        "window": rules.commitments.names,
+        "tier": rules.tiers.names,
+        "tier group": rules.tiers.group_names,
     }
+
+
+def _members(names: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    """What stands at each position among the members of the rules: `birch or alder/us-3`."""
+    columns = zip_longest(*names, fillvalue="")
+    return tuple(" or ".join(dict.fromkeys(filter(None, at))) for at in columns)
 
 
 def _numbers(value: Number, n: int) -> Floats:

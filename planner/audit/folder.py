@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from planner.audit.certificate import certificate_of
 from planner.audit.checks import check_bound, check_cost, check_primal
 from planner.audit.derived import check_derived
 from planner.audit.draft import Floats, Ints
+from planner.audit.folder_rules import defined_values, labelled, positions, rule_values
 from planner.audit.model import AuditModel, audit_model
 from planner.audit.report import FamilyCheck, Finding, Report
 from planner.audit.values import Labelled
@@ -74,21 +75,9 @@ def _check_files(root: Path) -> Report:
     return Report(findings, (family,))
 
 
-def _positions(labels: Sequence[str], wanted: Sequence[Any], what: str) -> Ints:
-    at = {name: i for i, name in enumerate(labels)}
-    try:
-        return np.array([at[str(name)] for name in wanted], dtype=np.int64)
-    except KeyError as error:
-        raise AuditError(f"there is no {what} {error}") from error
-
-
 def _pools(inst: Instance, table: pd.DataFrame) -> Ints:
     names = [f"{c}/{r}/{k}" for c, r, k in zip(table.cloud, table.region, table.chip, strict=True)]
-    return _positions(inst.pools.names, names, "pool")
-
-
-def _columns(values: Floats, *index: Ints) -> Labelled:
-    return Labelled(np.stack(index, axis=1).reshape(len(values), len(index)), values)
+    return positions(inst.pools.names, names, "pool")
 
 
 def values_from_tables(inst: Instance, tables: Any) -> dict[str, Labelled]:
@@ -96,10 +85,10 @@ def values_from_tables(inst: Instance, tables: Any) -> dict[str, Labelled]:
     time = inst.time
 
     def periods(table: pd.DataFrame, column: str = "period") -> Ints:
-        return _positions(time.periods, table[column].tolist(), "period")
+        return positions(time.periods, table[column].tolist(), "period")
 
     def slices(table: pd.DataFrame) -> Ints:
-        return _positions(time.slices, table["slice"].tolist(), "slice")
+        return positions(time.slices, table["slice"].tolist(), "slice")
 
     def numbers(table: pd.DataFrame, column: str) -> Floats:
         return table[column].to_numpy(np.float64)
@@ -112,59 +101,60 @@ def values_from_tables(inst: Instance, tables: Any) -> dict[str, Labelled]:
             signed.offer, signed.cloud, signed.region, signed.chip, signed.start, strict=True
         )
     ]
-    j = _positions(inst.starts.names, starts, "start of an offer")
+    j = positions(inst.starts.names, starts, "start of an offer")
     lots = numbers(signed, "lots")
-    out["lots"] = _columns(lots, j)
+    out["lots"] = labelled(lots, j)
     together = inst.starts.min_lots[j] > 1
-    out["any_lots"] = _columns((lots[together] > 0).astype(float), j[together])
+    out["any_lots"] = labelled((lots[together] > 0).astype(float), j[together])
     existing = tables["contracts_existing"]
     left = existing[existing.decision == "leave"].drop_duplicates("contract")
-    k = _positions(inst.contracts.names, left.contract.tolist(), "contract")
-    out["leave"] = _columns(np.ones(len(left)), k, periods(left, "left_from"))
+    k = positions(inst.contracts.names, left.contract.tolist(), "contract")
+    out["leave"] = labelled(np.ones(len(left)), k, periods(left, "left_from"))
     held = tables["capacity"]
-    out["contracted"] = _columns(numbers(held, "contracted_chips"), _pools(inst, held),
+    out["contracted"] = labelled(numbers(held, "contracted_chips"), _pools(inst, held),
                                  periods(held))  # fmt: skip
     hourly = tables["pay_as_you_go"]
     pools = zip(hourly.offer, hourly.cloud, hourly.region, hourly.chip, strict=True)
     offers = [f"{o}: {c}/{r}/{k}" for o, c, r, k in pools]
-    v = _positions(inst.pay.names, offers, "pay-as-you-go offer")
-    out["hourly"] = _columns(numbers(hourly, "chips"), v, periods(hourly), slices(hourly))
+    v = positions(inst.pay.names, offers, "pay-as-you-go offer")
+    out["hourly"] = labelled(numbers(hourly, "chips"), v, periods(hourly), slices(hourly))
     served = tables["serving"]
-    w = _positions(inst.serving.names, served.workload.tolist(), "workload")
-    out["serve"] = _columns(
+    w = positions(inst.serving.names, served.workload.tolist(), "workload")
+    out["serve"] = labelled(
         numbers(served, "chips"), w, _pools(inst, served), periods(served), slices(served)
     )
     lost = tables["unserved"]
     # By class, not by the word: a slice of the case may be called `week` too.
     weekly = inst.serving.deferrable[
-        _positions(inst.serving.names, lost.workload.tolist(), "workload")
+        positions(inst.serving.names, lost.workload.tolist(), "workload")
     ]
     if (lost[weekly]["slice"] != "week").any():
         raise AuditError("unserved: what can wait is let go by the week, not by the slice")
     peaks, volume = lost[~weekly], lost[weekly]
-    w = _positions(inst.serving.names, peaks.workload.tolist(), "workload")
-    out["unserved"] = _columns(numbers(peaks, "requests_per_s"), w, periods(peaks), slices(peaks))
-    w = _positions(inst.serving.names, volume.workload.tolist(), "workload")
-    out["shed"] = _columns(numbers(volume, "requests_per_s"), w, periods(volume))
-    return {**out, **_training_values(inst, tables)}
+    w = positions(inst.serving.names, peaks.workload.tolist(), "workload")
+    out["unserved"] = labelled(numbers(peaks, "requests_per_s"), w, periods(peaks), slices(peaks))
+    w = positions(inst.serving.names, volume.workload.tolist(), "workload")
+    out["shed"] = labelled(numbers(volume, "requests_per_s"), w, periods(volume))
+    out |= rule_values(inst, tables)
+    return {**out, **defined_values(inst, out), **_training_values(inst, tables)}
 
 
 def _training_values(inst: Instance, tables: Any) -> dict[str, Labelled]:
     tr = inst.training
     runs = tables["training_runs"]
-    r = _positions(tr.names, runs.run.tolist(), "run")
+    r = positions(tr.names, runs.run.tolist(), "run")
     placed = [name for name in runs.placement.astype(str).tolist() if name]
-    q = _positions(tr.column_names, placed, "placement")
+    q = positions(tr.column_names, placed, "placement")
     used = tables["training"]
-    run = _positions(tr.names, used.run.tolist(), "run")
+    run = positions(tr.names, used.run.tolist(), "run")
     flexible = (tr.can_pause | tr.standing)[run]
     flex = used[flexible]
-    t = _positions(inst.time.periods, flex.period.tolist(), "period")
-    s = _positions(inst.time.slices, flex["slice"].tolist(), "slice")
+    t = positions(inst.time.periods, flex.period.tolist(), "period")
+    s = positions(inst.time.slices, flex["slice"].tolist(), "slice")
     return {
-        "missed": _columns(runs.missed_share.to_numpy(np.float64), r),
-        "place": _columns(np.ones(len(q)), q),
-        "flex": _columns(flex.chips.to_numpy(np.float64), run[flexible], _pools(inst, flex), t, s),
+        "missed": labelled(runs.missed_share.to_numpy(np.float64), r),
+        "place": labelled(np.ones(len(q)), q),
+        "flex": labelled(flex.chips.to_numpy(np.float64), run[flexible], _pools(inst, flex), t, s),
     }
 
 
@@ -172,9 +162,9 @@ def _check_derived(inst: Instance, plan: Plan) -> Report:
     """Columns of the tables that follow from others: requests, costs by period."""
     findings: list[Finding] = []
     served = plan.tables["serving"]
-    w = _positions(inst.serving.names, served.workload.tolist(), "workload")
+    w = positions(inst.serving.names, served.workload.tolist(), "workload")
     p = _pools(inst, served)
-    t = _positions(inst.time.periods, served.period.tolist(), "period")
+    t = positions(inst.time.periods, served.period.tolist(), "period")
     rate = inst.serving.rate[w, p, t]
     chips = served.chips.to_numpy(np.float64)
     for column, expected in (

@@ -13,7 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from planner.audit import columns, cost, rows_procurement, rows_serving, rows_training
+from planner.audit import (
+    columns,
+    columns_rules,
+    cost,
+    cost_rules,
+    rows_agreements,
+    rows_procurement,
+    rows_rules,
+    rows_serving,
+    rows_training,
+)
 from planner.audit.draft import Block, Bools, Draft, Floats
 from planner.instance import Instance
 
@@ -31,6 +41,19 @@ FAMILIES: tuple[Family, ...] = (
     columns.place,
     columns.missed,
     columns.flex,
+    columns_rules.qualify,
+    columns_rules.spend,
+    columns_rules.served,
+    columns_rules.over_share,
+    columns_rules.carries,
+    columns_rules.sign,
+    columns_rules.deal_shortfall,
+    columns_rules.shortfall,
+    columns_rules.carried,
+    columns_rules.in_tier,
+    columns_rules.tier_spend,
+    columns_rules.over_power,
+    columns_rules.over_budget,
     rows_procurement.lots_least,
     rows_procurement.lots_most,
     rows_procurement.leave_once,
@@ -46,6 +69,29 @@ FAMILIES: tuple[Family, ...] = (
     rows_training.standing_slice,
     rows_serving.capacity,
     rows_serving.firm_capacity,
+    rows_rules.qualify_once,
+    rows_rules.qualified_serving,
+    rows_rules.qualified_training,
+    rows_rules.engineers_limit,
+    rows_rules.spend_accrued,
+    rows_rules.served_work,
+    rows_rules.share_spend,
+    rows_rules.share_served,
+    rows_rules.share_chips,
+    rows_rules.share_training_peak,
+    rows_rules.placement_share,
+    rows_rules.placement_members_least,
+    rows_agreements.sign_once,
+    rows_agreements.deal_opens,
+    rows_agreements.deal_minimum,
+    rows_agreements.commitment,
+    rows_agreements.carry_over,
+    rows_agreements.tier_total,
+    rows_agreements.tier_least,
+    rows_agreements.tier_most,
+    rows_agreements.tier_one,
+    rows_rules.power,
+    rows_rules.budget,
     cost.existing_contracts,
     cost.exit_fees,
     cost.new_contracts,
@@ -54,6 +100,11 @@ FAMILIES: tuple[Family, ...] = (
     cost.salvage_past_horizon,
     cost.unserved_demand,
     cost.missed_training,
+    cost_rules.qualification,
+    cost_rules.deals,
+    cost_rules.commitment_shortfall,
+    cost_rules.tier_discounts,
+    cost_rules.exceeded_rules,
 )
 
 

@@ -11,6 +11,7 @@ import io
 import re
 import tomllib
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from planner.case.case import Case
 from planner.case.check import check
+from planner.case.overrides import (
+    Override,
+    override_rows,
+    override_settings,
+    parse_overrides,
+)
 from planner.case.records import Record
 from planner.case.settings import Settings
 from planner.case.tables import SETTINGS_FILE, TABLES, Table
@@ -31,11 +38,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Control characters other than tab and line ends: none of them belongs in a table."""
 
 
-def load_case(folder: str | Path) -> Case:
+def load_case(folder: str | Path, overrides: Iterable[str] = ()) -> Case:
     """Read and check a case folder.
 
-    Raises InputError with every fault found; see `design` rules in docs/case.md.
+    `overrides` are texts such as `deals.maia-200.status=rejected` (see
+    `planner.case.overrides`), put in place before anything is checked. Raises InputError with
+    every fault found.
     """
+    changes = parse_overrides(overrides)
     root = Path(folder)
     if not root.is_dir():
         raise InputError([Fault(str(folder), "is not a folder")])
@@ -48,11 +58,11 @@ def load_case(folder: str | Path) -> Case:
         for path in sorted(root.iterdir())
         if path.suffix in (".csv", ".toml") and path.name not in known
     )
-    settings = _read_settings(root, faults)
+    settings = _read_settings(root, changes, faults)
     broken: set[str] = set()
     for table in TABLES:
         found: list[Fault] = []
-        tables[table.name], lines[table.name] = _read_table(root, table, found)
+        tables[table.name], lines[table.name] = _read_table(root, table, changes, found)
         if found:
             broken.add(table.name)
         faults.extend(found)
@@ -119,7 +129,7 @@ def _read_text(root: Path, name: str, required: bool, faults: list[Fault]) -> st
     return text
 
 
-def _read_settings(root: Path, faults: list[Fault]) -> Settings | None:
+def _read_settings(root: Path, changes: Sequence[Override], faults: list[Fault]) -> Settings | None:
     text = _read_text(root, SETTINGS_FILE, True, faults)
     if text is None:
         return None
@@ -128,6 +138,7 @@ def _read_settings(root: Path, faults: list[Fault]) -> Settings | None:
     except (ValueError, RecursionError) as error:  # also numbers too long, lists too deep
         faults.append(Fault(SETTINGS_FILE, f"is not TOML: {error}"))
         return None
+    override_settings(values, changes, faults)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -136,7 +147,7 @@ def _read_settings(root: Path, faults: list[Fault]) -> Settings | None:
 
 
 def _read_table(
-    root: Path, table: Table, faults: list[Fault]
+    root: Path, table: Table, changes: Sequence[Override], faults: list[Fault]
 ) -> tuple[tuple[Record, ...], tuple[int, ...]]:
     """Records of a table and the line of each."""
     text = _read_text(root, table.file, table.required, faults)
@@ -166,6 +177,7 @@ def _read_table(
         return (), ()
     if not raw and table.required and not faults:
         faults.append(Fault(table.file, "the table has no rows"))
+    override_rows(table, raw, changes, faults)
     return _parse(table, raw, at, faults)
 
 

@@ -56,6 +56,10 @@ def solve(
         float | None, typer.Option(min=0.0, help="Stop after this many seconds.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the solver.")] = 1,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Override a value: table.row.column=value; repeatable."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing run folder.")] = False,
     figures: Annotated[bool, typer.Option(help="Draw the figures too.")] = True,
     as_json: AsJson = False,
@@ -65,12 +69,18 @@ def solve(
     Exit code 0: proven within the gap. 3: stopped at a limit with a plan. 4: proven infeasible.
 
     Example: [bold]planner solve data/small --out runs/small[/bold]
+    Example: [bold]planner solve data/small --set offers.reserved-1y.lead_days=120[/bold]
     """
-    read = load_case(case)
+    read = load_case(case, changes or ())
     target = run if run is not None else Path("runs") / read.settings.name
     if target.exists() and not force:
         raise RunFolderError(f"{target} exists; --force replaces it")
-    options = {"gap": gap, "time_limit_s": time_limit, "threads": threads}
+    options = {
+        "gap": gap,
+        "time_limit_s": time_limit,
+        "threads": threads,
+        "set": changes or [],
+    }
     with _progress() as progress:
         plan = solve_case(
             read, gap=gap, time_limit_s=time_limit, threads=threads, progress=progress

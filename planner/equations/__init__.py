@@ -18,6 +18,7 @@ from planner.equations import (
     limits,
     procurement,
     qualification,
+    redundancy,
     training,
 )
 from planner.equations.sets import Model, add_sets
@@ -53,6 +54,7 @@ EQUATIONS: tuple[Equation, ...] = (
     agreements.tiers,
     limits.power,
     limits.budget,
+    redundancy.redundancy,
     cost.existing_contracts,
     cost.exit_fees,
     cost.new_contracts,

@@ -93,7 +93,7 @@ def test_check_writes_predictions_beside_measurements(
     code, text, _ = run(
         monkeypatch, capsys, "calibrate", "--check", mine, "--out", str(out), "--json"
     )
-    rows = list(csv.DictReader(out.open()))
+    rows = list(csv.DictReader(out.read_text().splitlines()))
     assert code == 0
     assert json.loads(text)["rows"] == 2
     assert [row["model"] for row in rows] == [POINT["model"], "moonshotai/Kimi-K2.5"]

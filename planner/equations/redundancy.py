@@ -1,0 +1,124 @@
+"""What is left after a loss still serves what each class promises (N-1)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyomo.environ as pyo
+
+from planner.equations.sets import Model, members, param, rows, serve_triples
+from planner.instance import Instance
+
+
+def cover_quintuples(inst: Instance) -> npt.NDArray[np.bool_]:
+    """Where a workload can be served in a contingency [k, w, p, t].
+
+    In periods that must survive it, on pools that an outage leaves, at a positive failover rate,
+    for classes that promise a share.
+    """
+    con = inst.rules.contingencies
+    can = serve_triples(inst) & (inst.serving.rate_failover > 0)
+    left = ~(con.lost & con.outage[:, None])
+    out: npt.NDArray[np.bool_] = (
+        can[None]
+        & con.active[:, None, None, :]
+        & left[:, None, :, None]
+        & (con.share > 0)[:, :, None, None]
+    )
+    return out
+
+
+def redundancy(m: Model, inst: Instance) -> None:
+    """In each contingency k the chips that are left serve the promised share of peak demand.
+
+        sum_p failover_rate[w,p,t] * cover[k,w,p,t,s] >= share[k,w] * peak[w,t,s]
+        sum_w cover[k,w,p,t,s] + sum_{q not preemptible} use[q,p,t] * place[q]
+            + sum_{r not preemptible} flex[r,p,t,s]
+            + usable[p] * sum_{j of p stopped by k in t} delivered[j,t] * lots[j]
+            <= usable[p] * contracted[p,t] + sum_{v in p guaranteed} goodput[v] * hourly[v,t,s]
+
+    for every contingency k, period t that must survive it and slice s; the first for every
+    workload whose class promises a share, in requests/s; the second for every pool p that an
+    outage leaves, in chips. cover >= 0 are working chips. Prefix caches are as after a failover;
+    no pay as you go counts unless it is guaranteed; preemptible runs give up their chips. A
+    supply stop takes the lots that started within the time that it has lasted. A workload that
+    is bound to what is lost (a cloud's own channel) can promise nothing and has no row.
+    """
+    con, sv, tr = inst.rules.contingencies, inst.serving, inst.training
+    can = cover_quintuples(inst)
+    slices = range(len(inst.time.slices))
+    at = np.argwhere(can).tolist()
+    slots = [(k, w, p, t, s) for k, w, p, t in at for s in slices]
+    most = np.einsum("p,pt->pt", inst.pools.usable, inst.pools.limit)
+    hourly = np.zeros_like(most)
+    np.add.at(hourly, inst.pay.pool, inst.pay.goodput[:, None] * inst.pay.max_chips)
+    room = most + hourly
+    m.COVER = pyo.Set(dimen=5, initialize=slots)
+    m.cover = pyo.Var(m.COVER, bounds=lambda _m, _k, _w, p, t, _s: (0.0, float(room[p, t])))
+    rate = {(w, p, t): float(sv.rate_failover[w, p, t]) for _, w, p, t in at}
+    m.COVER_RATES = pyo.Set(dimen=3, initialize=list(rate))
+    param(m, "failover_rate", rate, m.COVER_RATES)
+    wanted = con.share[:, :, None, None] * sv.peak[None] * con.active[:, None, :, None]
+    reachable: npt.NDArray[np.bool_] = np.any(can, axis=2)
+    wanted = wanted * np.expand_dims(reachable, -1)
+    keys = [(k, w, t, s) for k, w, t, s in np.argwhere(wanted > 0).tolist()]
+    m.COVERED = pyo.Set(dimen=4, initialize=keys)
+    param(m, "cover_least", {i: float(wanted[i]) for i in keys}, m.COVERED)
+    members(m, "cover_pools", (((k, w, t), p) for k, w, p, t in at), _triples(m, keys))
+    rows(
+        m,
+        "cover_demand",
+        m.COVERED,
+        rule=lambda m, k, w, t, s: (
+            sum(m.failover_rate[w, p, t] * m.cover[k, w, p, t, s] for p in m.cover_pools[k, w, t])
+            >= m.cover_least[k, w, t, s]
+        ),
+    )
+    used = sorted({(k, p, t) for k, _, p, t in at})
+    m.COVER_POOLS = pyo.Set(dimen=3, initialize=used)
+    members(m, "cover_workloads", (((k, p, t), w) for k, w, p, t in at), m.COVER_POOLS)
+    pool, start = inst.starts.pool.tolist(), inst.starts.period.tolist()
+    stopped = [
+        ((k, p, t), j)
+        for k, p, t in used
+        if not con.outage[k] and con.lost[k, p]
+        for j in m.starts_in[p, t]
+        if t - int(con.stop_periods[k]) < start[j] <= t and pool[j] == p
+    ]
+    members(m, "stopped_starts", stopped, m.COVER_POOLS)
+    sure = (((p, t), v) for p, t, v in _hours(m, inst) if inst.pay.guaranteed[v])
+    members(m, "guaranteed_in", sure, m.P, m.T)
+    stays = (
+        ((p, t), q)
+        for q, p, t in np.argwhere(tr.column_use > 0).tolist()
+        if not tr.preemptible[tr.column_run[q]]
+    )
+    members(m, "staying_columns", stays, m.P, m.T)
+    holds = (((p, t), r) for r, p, t in m.FLEX if not tr.preemptible[r])
+    members(m, "staying_runs", holds, m.P, m.T)
+    rows(
+        m,
+        "cover_capacity",
+        m.COVER_POOLS,
+        m.S,
+        rule=lambda m, k, p, t, s: (
+            sum(m.cover[k, w, p, t, s] for w in m.cover_workloads[k, p, t])
+            + sum(m.use[q, p, t] * m.place[q] for q in m.staying_columns[p, t])
+            + sum(m.flex[r, p, t, s] for r in m.staying_runs[p, t])
+            + sum(m.usable[p] * m.delivered[j, t] * m.lots[j] for j in m.stopped_starts[k, p, t])
+            - m.usable[p] * m.contracted[p, t]
+            - sum(m.goodput[v] * m.hourly[v, t, s] for v in m.guaranteed_in[p, t])
+            <= 0
+        ),
+    )
+
+
+def _triples(m: Model, keys: list[tuple[int, int, int, int]]) -> pyo.Set:
+    """Set of the (k, w, t) of the demand rows, added to the model."""
+    m.COVER_KEYS = pyo.Set(dimen=3, initialize=sorted({(k, w, t) for k, w, t, _ in keys}))
+    return m.COVER_KEYS
+
+
+def _hours(m: Model, inst: Instance) -> list[tuple[int, int, int]]:
+    """(pool, period, offer) of every pay-as-you-go offer that can be used."""
+    return [(int(inst.pay.pool[v]), t, v) for v, t in m.HOURLY]
