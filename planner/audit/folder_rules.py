@@ -50,6 +50,16 @@ def rule_values(inst: Instance, tables: Mapping[str, pd.DataFrame]) -> dict[str,
     g = positions(rules.tiers.names, [row[0] for row in tiers], "tier")
     out["tier_spend"] = _nonzero([row[1] for row in tiers], g)
     out["in_tier"] = _nonzero([str(row[2]) == "True" for row in tiers], g)
+    flows = _rows(
+        tables, "contingency_flows", "contingency", "workload", "cloud", "region", "chip",
+        "period", "slice", "chips",
+    )  # fmt: skip
+    k = positions(inst.rules.contingencies.names, [row[0] for row in flows], "contingency")
+    w = positions(inst.serving.names, [row[1] for row in flows], "workload")
+    p = positions(inst.pools.names, [f"{r[2]}/{r[3]}/{r[4]}" for r in flows], "pool")
+    t = positions(periods, [row[5] for row in flows], "period")
+    s = positions(inst.time.slices, [row[6] for row in flows], "slice")
+    out["cover"] = labelled(np.array([float(row[7]) for row in flows]), k, w, p, t, s)
     return {**out, **_limit_values(inst, tables)}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,6 +18,7 @@ from planner.audit import (
     columns_rules,
     cost,
     cost_rules,
+    redundancy,
     rows_agreements,
     rows_procurement,
     rows_rules,
@@ -54,6 +55,7 @@ FAMILIES: tuple[Family, ...] = (
     columns_rules.tier_spend,
     columns_rules.over_power,
     columns_rules.over_budget,
+    redundancy.cover,
     rows_procurement.lots_least,
     rows_procurement.lots_most,
     rows_procurement.leave_once,
@@ -92,6 +94,8 @@ FAMILIES: tuple[Family, ...] = (
     rows_agreements.tier_one,
     rows_rules.power,
     rows_rules.budget,
+    redundancy.cover_demand,
+    redundancy.cover_capacity,
     cost.existing_contracts,
     cost.exit_fees,
     cost.new_contracts,
@@ -156,21 +160,30 @@ def audit_model(inst: Instance, extra: Iterable[Family] = ()) -> AuditModel:
 
 
 def assemble(draft: Draft) -> AuditModel:
-    """A draft as arrays; entries that stand twice are summed."""
-    columns_, rows_ = list(draft.columns.values()), list(draft.rows.values())
-    n, m = sum(map(len, columns_)), sum(map(len, rows_))
+    """A draft as arrays; entries that stand twice are summed.
+
+    A row without any entry is left out where 0 satisfies it: it says nothing.
+    """
+    columns_, every = list(draft.columns.values()), list(draft.rows.values())
+    n, m = sum(map(len, columns_)), sum(map(len, every))
     at = [np.concatenate(part) for part in zip(*draft.entries, strict=True)]
+    says = np.zeros(m, dtype=bool)
+    says[at[0]] = True
+    says |= np.concatenate([(block.lower > 0.0) | (block.upper < 0.0) for block in every])
+    rows = _some_rows(draft.rows, says)
+    position = np.cumsum(says) - 1
+    shape = (int(np.count_nonzero(says)), n)
     terms = tuple(draft.costs)
     cost_ = np.zeros((len(terms), n))
     for i, term in enumerate(terms):
-        for position, value in draft.costs[term]:
-            np.add.at(cost_[i], position, value)
+        for columns_at, value in draft.costs[term]:
+            np.add.at(cost_[i], columns_at, value)
     return AuditModel(
         columns=dict(draft.columns),
-        rows=dict(draft.rows),
-        a=sp.csr_array(sp.coo_array((at[2], (at[0], at[1])), shape=(m, n))),
-        row_lower=np.concatenate([block.lower for block in rows_]),
-        row_upper=np.concatenate([block.upper for block in rows_]),
+        rows=rows,
+        a=sp.csr_array(sp.coo_array((at[2], (position[at[0]], at[1])), shape=shape)),
+        row_lower=np.concatenate([block.lower for block in rows.values()]),
+        row_upper=np.concatenate([block.upper for block in rows.values()]),
         lower=np.concatenate([block.lower for block in columns_]),
         upper=np.concatenate([block.upper for block in columns_]),
         integer=np.concatenate([block.integer for block in columns_]),
@@ -178,3 +191,17 @@ def assemble(draft: Draft) -> AuditModel:
         cost=cost_,
         cost_offset=np.array([draft.offsets[term] for term in terms]),
     )
+
+
+def _some_rows(blocks: Mapping[str, Block], kept: Bools) -> dict[str, Block]:
+    """The rows that are kept, moved together."""
+    out: dict[str, Block] = {}
+    start = 0
+    for name, block in blocks.items():
+        some = kept[block.positions]
+        parts = {
+            part: getattr(block, part)[some] for part in ("index", "lower", "upper", "integer")
+        }
+        out[name] = replace(block, start=start, **parts)
+        start += len(out[name])
+    return out

@@ -200,13 +200,11 @@ def power(d: Draft, inst: Instance) -> None:
         sum_{p in region} kw[p] / 1000 * (contracted[p,t] + sum_{v in p} hourly[v,t,s])
             - over_power[n,t] <= bound[n]
 
-    for every power rule, period in which it holds and slice, in MW; a hard rule for a region
-    without pools says nothing and has no row.
+    for every power rule, period in which it holds and slice, in MW.
     """
     rules, pools = inst.rules.power, inst.pools
     held, hourly, over = d.columns["contracted"], d.columns["hourly"], d.columns["over_power"]
-    says = rules.member.any(axis=1) | np.isfinite(rules.penalty_usd)
-    n, t, s = d.each_slice(*np.nonzero(rules.active & says[:, None]))
+    n, t, s = d.each_slice(*np.nonzero(rules.active))
     axes = ("power rule", "period", "slice")
     rows = d.add_rows("power", axes, (n, t, s), upper=rules.bound_mw[n])
     row, p = np.nonzero(rules.member[n])

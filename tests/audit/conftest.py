@@ -22,6 +22,7 @@ from planner.matrix import Matrix, compile_model
 from planner.model import build_model
 from planner.solve.options import SolveOptions
 from planner.solve.run import Solution, solve_matrix
+from tests.audit.rules_case import rules_case
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -46,9 +47,13 @@ class Solved:
     duals: pd.DataFrame
 
     def values(self) -> dict[str, dict[Any, float]]:
-        """A fresh copy of the plan's values."""
+        """A fresh copy of the plan's values; a variable without columns has none."""
         matrix = self.problem.matrix
-        return {name: matrix.values(self.solution.x, name) for name in matrix.columns}
+        return {
+            name: matrix.values(self.solution.x, name)
+            for name, index in matrix.column_index.items()
+            if index
+        }
 
     def certificate(self) -> Certificate:
         """The proof of the plan's bound."""
@@ -87,8 +92,22 @@ def labels(blocks: dict[str, slice], index: dict[str, tuple[Any, ...]]) -> list[
 
 @pytest.fixture(scope="session")
 def solved(small: Problem) -> Solved:
-    """data/small solved to the optimum, with its proof as tables."""
-    matrix = small.matrix
+    return solve_problem(small)
+
+
+@pytest.fixture(scope="session")
+def rules() -> Problem:
+    return problem_of(build_instance(rules_case(load_case(DATA / "small"))))
+
+
+@pytest.fixture(scope="session")
+def solved_rules(rules: Problem) -> Solved:
+    return solve_problem(rules)
+
+
+def solve_problem(problem: Problem) -> Solved:
+    """A problem solved to the optimum, with its proof as tables."""
+    matrix = problem.matrix
     solution = solve_matrix(matrix, SolveOptions(gap=0.0))
     column, row = labels(matrix.columns, matrix.column_index), labels(matrix.rows, matrix.row_index)
     nodes = [
@@ -104,7 +123,7 @@ def solved(small: Problem) -> Solved:
     names = ["node", "parent", "component", "index", "low", "high", "leaf", "ray"]
     cost = matrix.cost @ solution.x + matrix.cost_offset
     return Solved(
-        small,
+        problem,
         solution,
         dict(zip(matrix.cost_terms, cost.tolist(), strict=True)),
         pd.DataFrame(nodes, columns=names),

@@ -32,7 +32,9 @@ def rules_case(small: Case) -> Case:
 
 
 def _with_deal(offer: Offer) -> Offer:
-    deal = {"h200": "alder-deal", "gb200": "cedar-deal", "tpu-v6e": "birch-deal"}.get(offer.chip, "")
+    deal = {"h200": "alder-deal", "gb200": "cedar-deal", "tpu-v6e": "birch-deal"}.get(
+        offer.chip, ""
+    )
     return offer.model_copy(update={"deal": deal}) if offer.kind == "reserved" else offer
 
 
@@ -77,7 +79,7 @@ QUALIFICATION = (
 DEALS = (
     Deal(deal="cedar-deal", status="negotiating", signing_cost_usd=2e5, prepayment_usd=5e6,
          prepayment_credited_months=12, minimum_spend_usd=2.5e7),
-    Deal(deal="birch-deal", status="signed", minimum_spend_usd=1.2e7),
+    Deal(deal="birch-deal", status="signed", minimum_spend_usd=9e7),
     Deal(deal="dogwood-deal", status="rejected", minimum_spend_usd=1e6),
     Deal(deal="alder-deal", status="negotiating", signing_cost_usd=1e4, prepayment_usd=1e6,
          prepayment_credited_months=6, minimum_spend_usd=5e6, earliest_signing=date(2027, 3, 2)),
@@ -91,7 +93,7 @@ COMMITMENTS = (
     _window("birch-terms", "birch", "2027-Q2", "2027-Q3", 2e7, counts="contracts"),
     _window("alder-hours", "alder", "2026-Q4", "2027-Q1", 4e6, carry_over_share=1.0,
             counts="pay_as_you_go"),
-    _window("alder-hours", "alder", "2027-Q2", "2027-Q3", 2e6, counts="pay_as_you_go"),
+    _window("alder-hours", "alder", "2027-Q2", "2027-Q3", 2e7, counts="pay_as_you_go"),
 )  # fmt: skip
 TIERS = (
     Tier(cloud="alder", tier="list", year=2027, from_usd=0, discount=0),

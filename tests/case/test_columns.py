@@ -15,7 +15,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from planner.case import load_case, save_case
+from planner.case import Case, load_case, save_case
 from planner.case.calendar import add_months
 from planner.case.settings import Settings, TimeSlice
 from planner.case.tables import SETTINGS_FILE, TABLE, TABLES
@@ -23,19 +23,26 @@ from planner.case.write import case_files
 from planner.errors import InputError
 from planner.instance import Instance, build_instance
 from planner.provenance import provenance
+from tests.case.rule_tables import RULE_TABLES, rules_case
+from tests.cases import DATA, small_case
 
-SMALL = Path(__file__).parents[2] / "data" / "small"
-
-WALKED = [table for table in TABLES if (SMALL / table.file).exists()]
-COLUMNS = [(table.name, column) for table in WALKED for column in table.columns]
+ON_RULES = ("offers.deal", "offers.guaranteed", "qualification_engineers")
+"""Columns and keys of other tables that only the rules give a meaning to."""
+COLUMNS = [(table.name, column) for table in TABLES for column in table.columns]
 SHOWN = ("name", "description")
 """Keys of case.toml that no number depends on: they are shown with the plan."""
 
 
+def base(table: str, column: str = "") -> Case:
+    """The case on which a column is walked: data/small, or the one with rules beside it."""
+    ruled = f"{table}.csv" in RULE_TABLES or (f"{table}.{column}" if column else table) in ON_RULES
+    return rules_case() if ruled else small_case()
+
+
 @cache
-def small() -> tuple[Instance, Any]:
-    """Instance and provenance of the case as it is."""
-    case = load_case(SMALL)
+def numbers(ruled: bool) -> tuple[Instance, Any]:
+    """Instance and provenance of a case as it is."""
+    case = rules_case() if ruled else small_case()
     return build_instance(case), provenance(case)
 
 
@@ -45,6 +52,8 @@ def same(a: Any, b: Any) -> bool:
         return False
     if dataclasses.is_dataclass(a):
         return all(same(getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(a))
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(same(one, two) for one, two in zip(a, b, strict=True))
     if isinstance(a, np.ndarray):
         return bool(a.dtype.kind == b.dtype.kind and np.array_equal(a, b))
     return bool(a == b)
@@ -61,7 +70,7 @@ def annotation_types(annotation: Any) -> Iterator[Any]:
 
 VALUED = [
     (table.name, column)
-    for table in WALKED
+    for table in TABLES
     for column, field in table.columns.items()
     if float in annotation_types(table.record.model_fields[field].annotation)
     # The tokens of a measured rate are a key: they must be those of a workload.
@@ -100,29 +109,24 @@ def other_values(table: str, column: str, text: str, column_texts: list[str]) ->
     return [name for name in sorted(set(column_texts)) if name not in ("", text)] + ["other"]
 
 
-def effect(folder: Path) -> str:
-    """What differs from the case as it is: instance, provenance or raises; '' for nothing."""
-    instance, known = small()
+def effect(folder: Path, case: Case) -> str:
+    """What differs from the case as it was: instance, provenance or raises; '' for nothing."""
+    instance, known = numbers(case is rules_case())
     try:
-        case = load_case(folder)
-        built = build_instance(case)
+        other = load_case(folder)
+        built = build_instance(other)
     except InputError:
         return "raises"
     if not same(built, instance):
         return "instance"
-    return "" if provenance(case).equals(known) else "provenance"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """The small case with every column that its tables may have."""
-    save_case(load_case(SMALL), tmp_path / "case")
-    return tmp_path / "case"
+    return "" if provenance(other).equals(known) else "provenance"
 
 
 def effects(folder: Path, table: str, column: str) -> Iterator[str]:
     """Effect of each perturbation of each row, in the order of the rows."""
-    text = case_files(load_case(SMALL))[TABLE[table].file]
+    case = base(table, column)
+    save_case(case, folder)
+    text = case_files(case)[TABLE[table].file]
     rows = list(csv.DictReader(io.StringIO(text)))
     texts = [row[column] for row in rows]
     for row in rows:
@@ -134,32 +138,40 @@ def effects(folder: Path, table: str, column: str) -> Iterator[str]:
             writer.writeheader()
             writer.writerows(rows)
             (folder / TABLE[table].file).write_text(out.getvalue())
-            yield effect(folder)
+            yield effect(folder, case)
         row[column] = was
 
 
-def test_an_unchanged_case_has_no_effect(folder: Path) -> None:
+@pytest.mark.parametrize("case", [small_case(), rules_case()], ids=["small", "rules"])
+def test_an_unchanged_case_has_no_effect(case: Case, tmp_path: Path) -> None:
     """Else every test below would pass."""
-    assert effect(folder) == ""
+    save_case(case, tmp_path)
+    assert effect(tmp_path, case) == ""
 
 
 def test_the_walk_covers_every_column_of_the_files() -> None:
-    """A new table needs rows in data/small, or nothing shows that its columns have an effect."""
-    for table in WALKED:
-        header = (SMALL / table.file).read_text().splitlines()[0].split(",")
-        assert {(table.name, column) for column in header} <= set(COLUMNS)
-    assert {path.name for path in SMALL.iterdir()} == {SETTINGS_FILE, *(t.file for t in TABLES)}
+    """A table needs rows in the case on which it is walked, or its columns show nothing."""
+    for table in TABLES:
+        case = base(table.name)
+        assert case.rows(table.name), table.file
+        header = case_files(case)[table.file].splitlines()[0].split(",")
+        assert [(table.name, column) for column in header] == [
+            pair for pair in COLUMNS if pair[0] == table.name
+        ]
+    files = {SETTINGS_FILE, *(t.file for t in TABLES)}
+    there = {path.name for path in (DATA / "small").iterdir()}
+    assert files - set(RULE_TABLES) <= there <= files
 
 
 @pytest.mark.parametrize(
     ("table", "column"), [pytest.param(*name, id=".".join(name)) for name in COLUMNS]
 )
-def test_column_has_an_effect(table: str, column: str, folder: Path) -> None:
+def test_column_has_an_effect(table: str, column: str, tmp_path: Path) -> None:
     # Some bases and sources are carried along with the numbers (prices, rates, MFU).
     wanted = {"instance", "provenance" if column in ("source", "basis", "proxy") else "raises"}
     if (table, column) in VALUED:
         wanted = {"instance"}
-    assert any(found in wanted for found in effects(folder, table, column)), (
+    assert any(found in wanted for found in effects(tmp_path, table, column)), (
         f"{table}.{column}: no accepted change in any row has an effect"
     )
 
@@ -183,7 +195,10 @@ def setting_values(key: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("key", [k for k in Settings.model_fields if k != "slices"])
-def test_setting_has_an_effect(key: str, folder: Path) -> None:
+def test_setting_has_an_effect(key: str, tmp_path: Path) -> None:
+    case = base(key)
+    folder = tmp_path / "case"
+    save_case(case, folder)
     for value in setting_values(key):
         lines = (folder / SETTINGS_FILE).read_text().splitlines()
         known = [line for line in lines if line.startswith(f"{key} =")]
@@ -192,11 +207,11 @@ def test_setting_has_an_effect(key: str, folder: Path) -> None:
         lines[:0] = [f"{key} = {value if key in ('start', 'as_of') else json.dumps(value)}"]
         (folder / SETTINGS_FILE).write_text("\n".join(lines))
         if key in SHOWN:
-            assert effect(folder) == ""
+            assert effect(folder, case) == ""
             assert getattr(load_case(folder).settings, key) == value
-            assert load_case(folder).sha256() != load_case(SMALL).sha256()
+            assert load_case(folder).sha256() != case.sha256()
         else:
-            assert effect(folder) in ("instance", "raises")
+            assert effect(folder, case) in ("instance", "raises")
 
 
 @pytest.mark.parametrize(
@@ -208,9 +223,10 @@ def test_setting_has_an_effect(key: str, folder: Path) -> None:
         ("to_hour_utc = 24", "to_hour_utc = 23"),
     ],
 )
-def test_key_of_a_slice_has_an_effect(old: str, new: str, folder: Path) -> None:
+def test_key_of_a_slice_has_an_effect(old: str, new: str, tmp_path: Path) -> None:
     assert old.split(maxsplit=1)[0] in TimeSlice.model_fields
-    text = (folder / SETTINGS_FILE).read_text()
+    save_case(small_case(), tmp_path)
+    text = (tmp_path / SETTINGS_FILE).read_text()
     assert old in text
-    (folder / SETTINGS_FILE).write_text(text.replace(old, new, 1))
-    assert effect(folder) in ("instance", "raises")
+    (tmp_path / SETTINGS_FILE).write_text(text.replace(old, new, 1))
+    assert effect(tmp_path, small_case()) in ("instance", "raises")

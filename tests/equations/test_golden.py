@@ -43,6 +43,8 @@ def names_in_source() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "rows":
                 out.add(f"rows_{pattern(node.args[1])}")
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_objective":
+                out.add(f"cost_{pattern(node.args[1])}")
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_horizon_end":
                 out.add(f"cost_{pattern(node.args[2])}_past_horizon")
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):

@@ -11,6 +11,7 @@ from planner.instance import Instance, build_instance
 from planner.matrix import Matrix, compile_model
 from planner.model import build_model
 from tests.cases import tiny_case
+from tests.cases_rules import tiny_rules_case
 
 ROW_AXES: Mapping[str, tuple[str, ...]] = {
     "lots_least": ("start",),
@@ -28,6 +29,31 @@ ROW_AXES: Mapping[str, tuple[str, ...]] = {
     "standing_slice": ("run", "period", "slice"),
     "capacity": ("pool", "period", "slice"),
     "firm_capacity": ("pool", "period", "slice"),
+    "qualify_once": ("qualification",),
+    "qualified_serving": ("qualification", "pool", "period", "slice"),
+    "qualified_training": ("qualification", "pool", "period", "slice"),
+    "engineers_limit": ("period",),
+    "spend_accrued": ("pool", "period"),
+    "served_work": ("pool", "period"),
+    "share_spend": ("share", "period"),
+    "share_served": ("share", "period"),
+    "share_chips": ("share", "period"),
+    "share_training_peak": ("share", "period"),
+    "placement_share": ("placing", "member", "period"),
+    "placement_members_least": ("placing", "period"),
+    "sign_once": ("deal",),
+    "deal_opens": ("start",),
+    "deal_minimum": ("deal",),
+    "commitment": ("window",),
+    "carry_over": ("window",),
+    "tier_total": ("year",),
+    "tier_least": ("tier",),
+    "tier_most": ("tier",),
+    "tier_one": ("year",),
+    "power": ("power", "period", "slice"),
+    "budget": ("budget", "period"),
+    "cover_demand": ("contingency", "workload", "period", "slice"),
+    "cover_capacity": ("contingency", "pool", "period", "slice"),
 }
 """Constraint family -> what its index means."""
 
@@ -43,6 +69,20 @@ COLUMN_AXES: Mapping[str, tuple[str, ...]] = {
     "place": ("placement",),
     "missed": ("run",),
     "flex": ("run", "pool", "period", "slice"),
+    "qualify": ("qualification", "period"),
+    "spend": ("pool", "period"),
+    "served": ("pool", "period"),
+    "over_share": ("share", "period"),
+    "carries": ("placing", "member", "period"),
+    "sign": ("deal", "period"),
+    "deal_shortfall": ("deal",),
+    "shortfall": ("window",),
+    "carried": ("window",),
+    "in_tier": ("tier",),
+    "tier_spend": ("tier",),
+    "over_power": ("power", "period"),
+    "over_budget": ("budget", "period"),
+    "cover": ("contingency", "workload", "pool", "period", "slice"),
 }
 """Variable -> what its index means."""
 
@@ -64,6 +104,17 @@ def _labels(inst: Instance) -> dict[str, tuple[str, ...]]:
         "run": inst.training.names,
         "placement": inst.training.column_names,
         "region": inst.regions,
+        "qualification": inst.rules.qualification.names,
+        "share": inst.rules.shares.names,
+        "placing": inst.rules.placement.names,
+        "member": next(iter(inst.rules.placement.member_names), ()),
+        "deal": inst.rules.deals.names,
+        "window": inst.rules.commitments.names,
+        "tier": inst.rules.tiers.names,
+        "year": inst.rules.tiers.group_names,
+        "power": inst.rules.power.names,
+        "budget": inst.rules.budget.names,
+        "contingency": inst.rules.contingencies.names,
     }
 
 
@@ -116,6 +167,11 @@ def _text(lines: list[str], keep_order: bool = False) -> str:
 
 
 def rendered_equations() -> dict[str, str]:
-    """The text of every family of the tiny case."""
-    inst = tiny_instance()
-    return render(inst, compile_model(build_model(inst)))
+    """The text of every family: of the tiny case, else of the tiny case with rules."""
+    out: dict[str, str] = {}
+    for case in (tiny_case(), tiny_rules_case()):
+        inst = build_instance(case)
+        for name, text in render(inst, compile_model(build_model(inst))).items():
+            if not out.get(name, "").strip():
+                out[name] = text
+    return out

@@ -1,0 +1,105 @@
+"""Redundancy (N-1): what a contingency leaves, stated a second time.
+
+The contingency flows that a plan saves are the proof that each loss can be borne; the audit
+checks them against what is left, in own arithmetic.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from planner.audit.draft import Bools, Draft
+from planner.audit.quantities import room
+from planner.instance import Instance
+
+
+def _reach(inst: Instance) -> Bools:
+    """Who could be served where after a loss [contingency, workload, pool, period].
+
+    A promise is owed, the period must survive, the pool stands and can hold chips, and the
+    workload's rate is positive, with its usual cache and with what a failover leaves of it.
+    """
+    con, sv = inst.rules.contingencies, inst.serving
+    fast = (sv.rate > 0) & (sv.rate_failover > 0) & (sv.mean.sum(axis=2) > 0)[:, None, :]
+    stands = con.outage[:, None] & con.lost
+    owed = con.share > 0
+    shape = (len(con.names), *sv.rate.shape)
+    out: Bools = np.ones(shape, dtype=bool)
+    out &= (fast & (inst.pools.limit > 0))[None]
+    out &= ~stands[:, None, :, None]
+    out &= con.active[:, None, None, :]
+    out &= owed[:, :, None, None]
+    return out
+
+
+def cover(d: Draft, inst: Instance) -> None:
+    """cover[k,w,p,t,s]: working chips on workload w in contingency k; 0 to room[p,t]."""
+    d.add_axis("contingency", inst.rules.contingencies.names)
+    k, w, p, t, s = d.each_slice(*np.nonzero(_reach(inst)))
+    axes = ("contingency", "workload", "pool", "period", "slice")
+    d.add_columns("cover", axes, (k, w, p, t, s), room(inst)[p, t])
+
+
+def cover_demand(d: Draft, inst: Instance) -> None:
+    """The promised share of peak demand is served after the loss, with a cold cache.
+
+        sum_p failover_rate[w,p,t] * cover[k,w,p,t,s] >= share[k,w] * peak[w,t,s]
+
+    for every contingency, workload that some standing pool can serve, period that must survive
+    and slice with demand, in requests/s.
+    """
+    con, sv, flow = inst.rules.contingencies, inst.serving, d.columns["cover"]
+    some: Bools = np.any(_reach(inst), axis=2)
+    k, w, t, s = d.each_slice(*np.nonzero(some))
+    least = con.share[k, w] * sv.peak[w, t, s]
+    wanted = least > 0
+    k, w, t, s = k[wanted], w[wanted], t[wanted], s[wanted]
+    axes = ("contingency", "workload", "period", "slice")
+    rows = d.add_rows("cover_demand", axes, (k, w, t, s), lower=least[wanted])
+    w, t = flow["workload"], flow["period"]
+    at = rows.at(flow["contingency"], w, t, flow["slice"])
+    d.put(at, flow.positions, sv.rate_failover[w, flow["pool"], t], some=True)
+
+
+def cover_capacity(d: Draft, inst: Instance) -> None:
+    """What serves after the loss fits beside the runs that cannot give up their chips.
+
+        sum_w cover[k,w,p,t,s] + sum_{q not preemptible} use * place
+            + sum_{r not preemptible} flex + usable[p] * (lots that the supply stop takes)
+            <= usable[p] * contracted[p,t] + sum_{v in p, guaranteed} goodput[v] * hourly[v,t,s]
+
+    for every contingency, pool that stands and serves, period and slice, in chips.
+    """
+    con, tr, st, pay = inst.rules.contingencies, inst.training, inst.starts, inst.pay
+    flow, flex, hourly = d.columns["cover"], d.columns["flex"], d.columns["hourly"]
+    usable = inst.pools.usable
+    serves: Bools = np.any(_reach(inst), axis=1)
+    k, p, t, s = d.each_slice(*np.nonzero(serves))
+    axes = ("contingency", "pool", "period", "slice")
+    rows = d.add_rows("cover_capacity", axes, (k, p, t, s), upper=0.0)
+    at = rows.at(flow["contingency"], flow["pool"], flow["period"], flow["slice"])
+    d.put(at, flow.positions, 1.0)
+    d.put(rows.positions, d.columns["contracted"].at(p, t), -usable[p])
+    stays = ~tr.preemptible
+    taken = (tr.column_use > 0) & stays[tr.column_run][:, None, None]
+    held = np.flatnonzero(stays[flex["run"]])
+    sure = np.flatnonzero(pay.guaranteed[hourly["hourly offer"]])
+    age = np.arange(len(inst.time.periods))[None, :] - st.period[:, None]
+    for case in range(len(con.names)):
+        q, p, t, s = d.each_slice(*np.nonzero(taken & serves[case : case + 1]))
+        same = np.full(len(q), case)
+        d.put(rows.at(same, p, t, s), d.columns["place"].at(q), tr.column_use[q, p, t])
+        same = np.full(len(held), case)
+        at = rows.at(same, flex["pool"][held], flex["period"][held], flex["slice"][held])
+        d.put(at, flex.positions[held], 1.0, some=True)
+        v, same = hourly["hourly offer"][sure], np.full(len(sure), case)
+        at = rows.at(same, pay.pool[v], hourly["period"][sure], hourly["slice"][sure])
+        d.put(at, hourly.positions[sure], -pay.goodput[v], some=True)
+        if con.outage[case]:
+            continue
+        recent = (age >= 0) & (age < con.stop_periods[case])
+        gone = recent & con.lost[case][st.pool][:, None] & (st.active > 0)
+        j, t, s = d.each_slice(*np.nonzero(gone))
+        chips = usable[st.pool[j]] * st.lot_chips[j] * st.active[j, t]
+        at = rows.at(np.full(len(j), case), st.pool[j], t, s)
+        d.put(at, d.columns["lots"].at(j), chips, some=True)
