@@ -18,6 +18,15 @@ from planner.run_folder import dump_json, read_manifest, write_folder
 
 SUMMARY = "summary.json"
 CASE_FOLDER = "case"
+TEXT = dict.fromkeys(
+    (
+        "chip", "class", "cloud", "component", "constraint", "contingency", "contract", "deal",
+        "generation", "index", "left_from", "member", "model", "offer", "period", "placement",
+        "region", "rule", "run", "signed_in", "slice", "start", "term", "tier", "window", "workload",
+    ),
+    str,
+)  # fmt: skip
+"""Columns of labels: text even where every label of a table looks like a number."""
 TABLE_FOLDER = "tables"
 
 
@@ -103,7 +112,7 @@ def load_plan(folder: str | Path) -> Plan:
                     raise RunFolderError(f"{name} leaves the run folder")
                 text = path.read_text(encoding="utf-8")
                 tables[Path(name).stem] = pd.read_csv(
-                    io.StringIO(text), keep_default_na=False, na_values=["nan"], dtype=None
+                    io.StringIO(text), keep_default_na=False, na_values=["nan"], dtype=TEXT
                 )
     except (OSError, ValueError) as error:
         raise RunFolderError(f"{root} cannot be read: {error}") from error

@@ -32,7 +32,7 @@ def plausibility(inst: Instance, values: Values) -> list[dict[str, Any]]:
     spend = cash / time.hours * HOURS_PER_YEAR
     load = sv.reference_load
     mean = np.einsum("wts,s->t", load, share)
-    worst = (sv.peak / sv.reference_rate[:, None, None]).sum(axis=0).max(axis=1)
+    worst = np.einsum("wts,w->ts", sv.peak, sv.reference_chips_per_rate).max(axis=1)
     fleet = pools.reference_chips @ chips
     tokens = np.einsum("w,wts,s->t", sv.total_tokens, sv.mean, share) * 3600 * HOURS_PER_MONTH
     return [

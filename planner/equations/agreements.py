@@ -82,7 +82,8 @@ def commitments(m: Model, inst: Instance) -> None:
     """A spend commitment is met in each window, carried over from the last, or its rest is paid.
 
         counted[c] + carry_share[c-1] * carried[c] + shortfall[c] >= minimum[c]
-        carried[c] <= counted[c-1] - minimum[c-1] + shortfall[c-1]
+        carried[c] <= counted[c-1] + carry_share[c-2] * carried[c-1] - minimum[c-1]
+                      + shortfall[c-1]
 
     for every window c and the window c-1 before it; counted[c] = sum of spend[p,t] of the cloud
     over the window (all), or the part from contracts or by the hour; carried[c] >= 0 is what the

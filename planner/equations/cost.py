@@ -137,7 +137,7 @@ def qualification(m: Model, inst: Instance) -> None:
 
 
 def deals(m: Model, inst: Instance) -> None:
-    """Signing deals, and what their minimum spend leaves unpaid, at the horizon's end.
+    """Signing deals, and what their minimum spend leaves unpaid, in the last period.
 
         sum_{d,t} present[d,t] * sign[d,t] + sum_d discount[last] * deal_shortfall[d]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyomo.environ as pyo
 
-from planner.equations.sets import Model, members, param, rows
+from planner.equations.sets import Model, members, param, rows, table
 from planner.instance import Instance
 
 Grid = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -83,9 +83,9 @@ def served(m: Model, inst: Instance) -> None:
     if "served" not in inst.rules.shares.measure:
         return
     sv = inst.serving
-    most = np.einsum("wts,w->t", sv.peak, 1 / sv.reference_rate)
+    most = np.einsum("wts,w->t", sv.peak, sv.reference_chips_per_rate)
     m.served = pyo.Var(m.P, m.T, bounds=lambda _m, _p, t: (0.0, float(most[t])))
-    param(m, "per_request", {w: 1 / r for w, r in enumerate(sv.reference_rate.tolist())}, m.W)
+    param(m, "per_request", table(sv.reference_chips_per_rate), m.W)
     rows(
         m,
         "served_work",
@@ -145,7 +145,7 @@ def share_over_limit(inst: Instance) -> Grid:
         if measure == "spend":
             most = spend_limit(inst)
         elif measure == "served":
-            load = np.einsum("wts,w->t", inst.serving.peak, 1 / inst.serving.reference_rate)
+            load = np.einsum("wts,w->t", inst.serving.peak, inst.serving.reference_chips_per_rate)
             most = np.repeat(load[None, :], len(inst.pools.names), axis=0)
         else:
             most = chip_weights(inst, measure)[:, None] * (inst.pools.limit + hourly)

@@ -131,13 +131,19 @@ class Serving:
     """Requests per second of one reference chip, without round trip [w]."""
 
     @property
-    def reference_load(self) -> Floats:
-        """Reference chips that carry the mean demand [w, t, s], at the start's efficiency.
+    def reference_chips_per_rate(self) -> Floats:
+        """Reference chips for one request per second [w].
 
         0 where no chip at all can serve the workload: its reference rate is then next to 0.
         """
-        rate = np.where(self.reference_rate > 1e-100, self.reference_rate, np.inf)
-        out: Floats = self.mean / rate[:, None, None]
+        can = self.reference_rate > 1e-100
+        out: Floats = np.where(can, 1.0 / np.where(can, self.reference_rate, 1.0), 0.0)
+        return out
+
+    @property
+    def reference_load(self) -> Floats:
+        """Reference chips that carry the mean demand [w, t, s], at the start's efficiency."""
+        out: Floats = self.mean * self.reference_chips_per_rate[:, None, None]
         return out
 
 
