@@ -22,7 +22,8 @@ TEXT = dict.fromkeys(
     (
         "chip", "class", "cloud", "component", "constraint", "contingency", "contract", "deal",
         "generation", "index", "left_from", "member", "model", "offer", "period", "placement",
-        "region", "rule", "run", "signed_in", "slice", "start", "term", "tier", "window", "workload",
+        "region", "rule", "run", "signed_in", "slice", "start", "term", "tier", "window",
+        "workload",
     ),
     str,
 )  # fmt: skip

@@ -8,7 +8,11 @@ the function, append it to EQUATIONS, and give it a golden matrix and lines in t
 
 from collections.abc import Callable
 
-from planner.equations import (
+from planner.equations.quick_import import import_pyomo
+
+import_pyomo()
+
+from planner.equations import (  # noqa: E402
     agreements,
     capacity,
     contracts,
@@ -21,8 +25,8 @@ from planner.equations import (
     redundancy,
     training,
 )
-from planner.equations.sets import Model, add_sets
-from planner.instance import Instance
+from planner.equations.sets import Model, add_sets  # noqa: E402
+from planner.instance import Instance  # noqa: E402
 
 Equation = Callable[[Model, Instance], None]
 

