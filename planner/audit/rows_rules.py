@@ -277,12 +277,14 @@ def qualified_serving(d: Draft, inst: Instance) -> None:
         sum_{w of generation} serve[w,p,t,s] - room[p,t] * sum_{tau <= t - lead} qualify[e,tau]
             <= 0
 
-    for every row for serving that is not done, pool of its chip and period where its generation
-    can be served, and slice, in chips; room is all that the pool can hold.
+    for every row for serving that is not done, pool of its chip and period from the first that
+    work can begin in where its generation can be served, and slice, in chips; room is all that
+    the pool can hold.
     """
     q, serve = inst.rules.qualification, d.columns["serve"]
     w, p, t, s = serve.index.T
-    e, k = np.nonzero(q.workloads[:, w] & q.pools[:, p] & ~q.training[:, None])
+    now = t >= q.first
+    e, k = np.nonzero(q.workloads[:, w] & q.pools[:, p] & ~q.training[:, None] & now)
     rows = _qualified(d, inst, "qualified_serving", e, p[k], t[k])
     d.put(rows.at(e, p[k], t[k], s[k]), serve.positions[k], 1.0)
 
@@ -298,9 +300,9 @@ def qualified_training(d: Draft, inst: Instance) -> None:
     """
     q, flex, use = inst.rules.qualification, d.columns["flex"], inst.training.column_use
     _, p, t, s = flex.index.T
-    e, k = np.nonzero(q.pools[:, p] & q.training[:, None])
+    e, k = np.nonzero(q.pools[:, p] & q.training[:, None] & (t >= q.first))
     of, at_p, at_t = np.nonzero(use > 0)
-    placed, which = np.nonzero(q.pools[:, at_p] & q.training[:, None])
+    placed, which = np.nonzero(q.pools[:, at_p] & q.training[:, None] & (at_t >= q.first))
     every = (
         np.concatenate((e, placed)),
         np.concatenate((p[k], at_p[which])),

@@ -20,7 +20,7 @@ def qualification(m: Model, inst: Instance) -> None:
 
     for every row e that is not done: the second for serving, the third for training rows, for
     each pool p of the chip, period t and slice s; room is what the pool can hold, working chips.
-    Work begins no earlier than as_of.
+    Work begins no earlier than as_of; what ran before then is history and has no row.
     """
     q = inst.rules.qualification
     horizon = len(inst.time.periods)
@@ -40,7 +40,7 @@ def qualification(m: Model, inst: Instance) -> None:
         (e, p, t)
         for e in range(len(q.names))
         for p in np.flatnonzero(q.pools[e]).tolist()
-        for t in range(horizon)
+        for t in range(q.first, horizon)
         if room[p, t] > 0
     ]
     members(

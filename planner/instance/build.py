@@ -72,7 +72,14 @@ def build_instance(case: Case, rates: Rates | None = None) -> Instance:
         discount_start=discount(calendar, case.settings.discount_rate_per_year, middle=False),
     )
     offers = offers_of(case)
-    contracts = contracts_of(case, {p: [o for o in v if o.term_months] for p, v in offers.items()})
+    # What a contract is worth past the horizon goes by the term offers that there are: an offer
+    # of a rejected deal is as good as removed.
+    closed = {deal.deal for deal in case.deals if deal.status == "rejected"}
+    market = {
+        p: [o for o in found if o.term_months and o.deal not in closed]
+        for p, found in offers.items()
+    }
+    contracts = contracts_of(case, market)
     serving = serving_of(case, rates)
     pools = _pools(case, contracts, serving, rates)
     starts = starts_of(case, pools, offers)

@@ -207,12 +207,12 @@ def test_one_kind_of_rule_is_the_compiled_model(
 
 
 def test_nothing_can_be_decided_at_the_end(compiled: Callable[[Instance], Any]) -> None:
-    """Work cannot begin and deals cannot be signed in the last period any more."""
+    """In the last period no work begins, no deal is signed, and history needs no qualification."""
     every = case()
     late = every.settings.model_copy(update={"as_of": date(2027, 7, 2)})
     problem = compiled(build_instance(replace(every, settings=late, limits=())))
     assert len(problem.audit.columns["qualify"]) == len(problem.audit.columns["sign"]) == 0
-    assert len(problem.audit.rows["qualified_serving"]) > 0
+    assert len(problem.audit.rows["qualified_serving"]) == 0
     assert_equal(problem)
 
 
