@@ -42,7 +42,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
 SEAMS = {
     "pyomo": ("planner.equations", "planner.model", "planner.matrix"),
     "highspy": ("planner.solve.session",),
-    "pydantic": ("planner.case",),
+    "pydantic": ("planner.case", "planner.cli"),
     "matplotlib": ("planner.plot",),
     "typer": ("planner.cli",),
     "rich": ("planner.cli",),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 import typer
+from pydantic import ValidationError
 from rich.table import Table
 
 from planner.case import load_case
+from planner.case.records import Architecture
 from planner.cli.app import AsJson, CaseFolder, app, err, out
 from planner.errors import Fault, InputError
 from planner.throughput.factors import load_factors
@@ -96,6 +99,10 @@ def calibrate(
     report: Annotated[
         Path | None, typer.Option("--report", help="Write the report of errors (Markdown).")
     ] = None,
+    architectures: Annotated[
+        Path | None,
+        typer.Option("--architectures", help="Your own rows of architectures.csv, for --check."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fit the throughput model to measurements, or hold it against a table of your own.
@@ -104,7 +111,7 @@ def calibrate(
 
     Example: [bold]planner calibrate --check mine.csv --out predicted.csv[/bold]
     """
-    summary = _check(check, file) if check is not None else _fit(data, file, report)
+    summary = _check(check, file, architectures) if check is not None else _fit(data, file, report)
     if as_json:
         out.print_json(json.dumps(summary))
         return
@@ -112,19 +119,42 @@ def calibrate(
         out.print(f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}")
 
 
-def _check(path: Path, file: Path | None) -> dict[str, object]:
+def _check(path: Path, file: Path | None, own: Path | None) -> dict[str, object]:
     from planner.throughput.check import check_file  # noqa: PLC0415  (keeps other commands fast)
     from planner.throughput.points import PointError  # noqa: PLC0415
 
     if not path.is_file():
         raise InputError([Fault(str(path), "the file is missing")])
     try:
-        found = check_file(path)
+        found = check_file(path, architectures=_own_architectures(own))
     except PointError as error:
         raise InputError([Fault(str(path), line) for line in str(error).splitlines()]) from error
     if file is not None:
         found.write(file)
     return dict(found.summary())
+
+
+def _own_architectures(path: Path | None) -> dict[str, Architecture]:
+    """Rows of a user's architectures by name. Raises InputError for a row that is none."""
+    if path is None:
+        return {}
+    if not path.is_file():
+        raise InputError([Fault(str(path), "the file is missing")])
+    out, faults = {}, []
+    rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+    for line, row in enumerate(rows, start=2):
+        try:
+            record = Architecture.model_validate({k: v for k, v in row.items() if v})
+        except ValidationError as error:
+            faults.extend(
+                Fault(path.name, str(part["msg"]), line, ".".join(str(x) for x in part["loc"]))
+                for part in error.errors()
+            )
+        else:
+            out[record.architecture] = record
+    if faults:
+        raise InputError(faults)
+    return out
 
 
 def _fit(data: Path, file: Path | None, report: Path | None) -> dict[str, object]:

@@ -103,6 +103,26 @@ def test_check_writes_predictions_beside_measurements(
         assert 1 < float(row["predicted_ttft_ms"]) < 100_000
 
 
+def test_check_takes_architectures_of_ones_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    own = {
+        "architecture": "house-9B", "total_params_b": "9", "active_params_b": "9", "layers": "40",
+        "hidden_size": "4096", "attention_heads": "32", "kv_heads": "8", "head_dim": "128",
+        "attention": "gqa", "full_attention_layers": "40",
+    }  # fmt: skip
+    mine = table(tmp_path / "mine.csv", {**POINT, "model": "house-9B"})
+    rows = table(tmp_path / "own.csv", own)
+    words = ("calibrate", "--check", mine, "--architectures", rows, "--json")
+    code, text, _ = run(monkeypatch, capsys, *words)
+    assert code == 0
+    assert json.loads(text)["rows"] == 1
+    bad = table(tmp_path / "own.csv", {**own, "layers": "many"})
+    code, _, err = run(monkeypatch, capsys, *words[:3], "--architectures", bad)
+    assert code == 2
+    assert "own.csv:2: layers" in err
+
+
 def test_check_names_every_row_that_it_cannot_read(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
