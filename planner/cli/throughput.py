@@ -140,7 +140,8 @@ def _own_architectures(path: Path | None) -> dict[str, Architecture]:
         return {}
     if not path.is_file():
         raise InputError([Fault(str(path), "the file is missing")])
-    out, faults = {}, []
+    out: dict[str, Architecture] = {}
+    faults: list[Fault] = []
     rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
     for line, row in enumerate(rows, start=2):
         try:
