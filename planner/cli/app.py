@@ -26,8 +26,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-out = Console(width=None if sys.stdout.isatty() else 120)
-err = Console(stderr=True)
+# Without emoji: `chips.csv:100:` is a line number.
+out = Console(width=None if sys.stdout.isatty() else 120, emoji=False)
+err = Console(stderr=True, emoji=False)
 
 CaseFolder = Annotated[Path, typer.Argument(metavar="CASE", help="Case folder.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")]

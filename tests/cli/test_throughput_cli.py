@@ -135,3 +135,13 @@ def test_check_names_every_row_that_it_cannot_read(
     assert not out.exists()
     missing = str(tmp_path / "none.csv")
     assert run(monkeypatch, capsys, "calibrate", "--check", missing)[0] == 2
+
+
+def test_a_line_number_stays_a_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    rows = [POINT] * 98 + [{**POINT, "chip": "X9"}]
+    bad = table(tmp_path / "bad.csv", *rows)
+    code, _, err = run(monkeypatch, capsys, "calibrate", "--check", bad)
+    assert code == 2
+    assert "bad.csv:100: chip" in err
