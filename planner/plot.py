@@ -10,14 +10,17 @@ import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 
+from planner.held_back import held_back
 from planner.plan import Plan
+
+with held_back("matplotlib.pyplot"):
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import to_rgb
+    from matplotlib.figure import Figure
 
 VENDOR_COLOURS = {
     "aws": "#E69F00",

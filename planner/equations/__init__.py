@@ -8,11 +8,13 @@ the function, append it to EQUATIONS, and give it a golden matrix and lines in t
 
 from collections.abc import Callable
 
-from planner.equations.quick_import import import_pyomo
+from planner.held_back import held_back
 
-import_pyomo()
+with held_back("scipy.stats", "scipy.integrate", "scipy.spatial"):
+    import pyomo.environ  # noqa: F401
+    import scipy.sparse  # noqa: F401  (Pyomo looks whether scipy is loaded already)
 
-from planner.equations import (  # noqa: E402
+from planner.equations import (
     agreements,
     capacity,
     contracts,
@@ -25,8 +27,8 @@ from planner.equations import (  # noqa: E402
     redundancy,
     training,
 )
-from planner.equations.sets import Model, add_sets  # noqa: E402
-from planner.instance import Instance  # noqa: E402
+from planner.equations.sets import Model, add_sets
+from planner.instance import Instance
 
 Equation = Callable[[Model, Instance], None]
 

@@ -72,13 +72,14 @@ class Search:
         left = self.left()
         return not self.session.stop.is_set() and (left is None or left > 0)
 
-    def tell(self, phase: str) -> None:
-        """Report progress."""
+    def tell(self, phase: str, objective: float | None = None) -> None:
+        """Report progress; `objective` is that of the best plan unless given."""
+        best = self.best if objective is None else objective
         self.progress(
             Event(
                 seconds=time.perf_counter() - self.started,
                 phase=phase,
-                objective_usd=self.best if np.isfinite(self.best) else None,
+                objective_usd=best if np.isfinite(best) else None,
                 bound_usd=self.bound if np.isfinite(self.bound) else None,
             )
         )

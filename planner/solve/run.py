@@ -143,8 +143,8 @@ def _improve(search: Search) -> None:
     integer = search.integer
     session.set_bounds(integer, search.matrix.lower[integer], search.matrix.upper[integer])
 
-    def on_progress(_primal: float, _dual: float) -> None:
-        search.tell("improve")
+    def on_progress(primal: float, _dual: float) -> None:
+        search.tell("improve", min(search.best, primal))
 
     _, x = session.solve_mip(
         gap=search.tolerance,
@@ -156,7 +156,7 @@ def _improve(search: Search) -> None:
         whole = x.copy()
         whole[integer] = np.round(whole[integer])
         session.set_bounds(integer, whole[integer], whole[integer])
-        settled = session.solve_lp()
+        settled = session.solve_lp(heed_stop=False)
         if settled.status == "optimal":
             point = settled.x.copy()
             point[integer] = whole[integer]

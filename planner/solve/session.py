@@ -83,6 +83,7 @@ class Session:
         }
         self._log = int(kinds.kCallbackMipLogging)
         self._on_mip: Callable[[float, float], None] | None = None
+        self._heed = True
         self._highs.setCallback(self._callback, None)
         for kind in (
             kinds.kCallbackSimplexInterrupt,
@@ -93,7 +94,7 @@ class Session:
             self._highs.startCallback(kind)
 
     def _callback(self, kind: int, _message: str, out: Any, into: Any, _data: Any) -> None:
-        if int(kind) in self._interrupts and self.stop.is_set():
+        if int(kind) in self._interrupts and self._heed and self.stop.is_set():
             into.user_interrupt = 1
         elif int(kind) == self._log and self._on_mip is not None:
             self._on_mip(out.mip_primal_bound * _MILLION, out.mip_dual_bound * _MILLION)
@@ -118,8 +119,12 @@ class Session:
         """Start the next solve from a basis."""
         self._highs.setBasis(basis)
 
-    def solve_lp(self, time_limit_s: float | None = None) -> LpResult:
-        """Solve the relaxation with the current bounds, from the current basis."""
+    def solve_lp(self, time_limit_s: float | None = None, *, heed_stop: bool = True) -> LpResult:
+        """Solve the relaxation with the current bounds, from the current basis.
+
+        Without `heed_stop` it is finished even when `stop` is set: to settle a plan in hand.
+        """
+        self._heed = heed_stop
         h = self._highs
         # HiGHS counts the time limit from the first run of the instance.
         limit = 1e30 if time_limit_s is None else h.getRunTime() + max(time_limit_s, 0.01)
@@ -168,6 +173,7 @@ class Session:
         limit = 1e30 if time_limit_s is None else h.getRunTime() + max(time_limit_s, 0.01)
         h.setOptionValue("time_limit", limit)
         self._on_mip = on_progress
+        self._heed = True
         if start is not None:
             guess = highspy.HighsSolution()
             guess.col_value = (start / self._column).tolist()
