@@ -18,6 +18,17 @@ from build.raw import copied, write
 
 HERE = Path(__file__).resolve().parent
 
+RULES = (
+    "deals",
+    "limits",
+    "commitments",
+    "tiers",
+    "qualification",
+    "contingencies",
+    "survival",
+)
+"""Tables of rules, each taken over as it stands in `assumptions_*.csv`."""
+
 CASE_TOML = """\
 name = "claude"
 description = "Reference case: a large model provider on six clouds, 2026-Q3 to 2029-Q2. Public \
@@ -30,6 +41,7 @@ discount_rate_per_year = 0.08
 horizon_end_haircut = 0.9
 reference_chip = "h200"
 flow_floor_chips = 1.0
+qualification_engineers = 150
 
 [[slices]]
 name = "weekday-00-06"
@@ -83,6 +95,7 @@ def build(out: Path) -> dict[str, int]:
         "profile": demand.profile(),
         "training": demand.training(),
         "efficiency": demand.efficiency(),
+        **{name: copied(f"assumptions_{name}")() for name in RULES},
     }
     return {name: write(out, name, rows) for name, rows in tables.items()}
 

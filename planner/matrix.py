@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,20 @@ from planner.model import templates
 
 Floats = npt.NDArray[np.float64]
 COST_PREFIX = "cost_"
+
+
+@dataclass(frozen=True, eq=False)
+class RowBatch:
+    """Rows that join a problem while it is solved: lower <= A x <= upper."""
+
+    name: str
+    """Constraint under which they stand."""
+    index: tuple[tuple[int, ...], ...]
+    """Index of each row."""
+    a: sp.csr_array
+    """Coefficients [row, column]."""
+    lower: Floats
+    upper: Floats
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,25 @@ class Matrix:
     """Constraint -> its rows."""
     row_index: dict[str, tuple[Any, ...]]
     """Constraint -> index of each of its rows."""
+
+    def with_rows(self, batch: RowBatch) -> Matrix:
+        """The same problem with more rows below the others.
+
+        Rows of a constraint that is there already join it, which therefore has to be the last.
+        """
+        start = self.rows.get(batch.name, slice(self.shape[0], 0)).start
+        total = self.shape[0] + len(batch.index)
+        return replace(
+            self,
+            a=sp.csc_array(sp.vstack([self.a, batch.a], format="csc")),
+            row_lower=np.concatenate([self.row_lower, batch.lower]),
+            row_upper=np.concatenate([self.row_upper, batch.upper]),
+            rows={**self.rows, batch.name: slice(start, total)},
+            row_index={
+                **self.row_index,
+                batch.name: self.row_index.get(batch.name, ()) + batch.index,
+            },
+        )
 
     @property
     def objective(self) -> Floats:

@@ -178,6 +178,7 @@ def offers() -> Table:
                         "max_lots": offer["max_lots"],
                         "upfront_share": offer["upfront_share"],
                         "max_supply_share": offer["max_supply_share"],
+                        "deal": row["deal"],
                         "source": noted(own["source"], offer["source"], row["source"]),
                         "basis": "published" if published else "assumption",
                     }

@@ -43,7 +43,7 @@ def cover(d: Draft, inst: Instance) -> None:
 def cover_demand(d: Draft, inst: Instance) -> None:
     """The promised share of peak demand is served after the loss, with a cold cache.
 
-        sum_p failover_rate[w,p,t] * cover[k,w,p,t,s] >= share[k,w] * peak[w,t,s]
+        sum_p failover_rate[w,p,t] * cover[k,w,p,t,s] >= share[k,w] * peak[w,t,s] / headroom[w]
 
     for every contingency, workload that some standing pool can serve, period that must survive
     and slice with demand, in requests/s.
@@ -51,7 +51,7 @@ def cover_demand(d: Draft, inst: Instance) -> None:
     con, sv, flow = inst.rules.contingencies, inst.serving, d.columns["cover"]
     some: Bools = np.any(_reach(inst), axis=2)
     k, w, t, s = d.each_slice(*np.nonzero(some))
-    least = con.share[k, w] * sv.peak[w, t, s]
+    least = con.share[k, w] * sv.peak[w, t, s] / sv.headroom[w]
     wanted = least > 0
     k, w, t, s = k[wanted], w[wanted], t[wanted], s[wanted]
     axes = ("contingency", "workload", "period", "slice")

@@ -28,10 +28,25 @@ def cover_quintuples(inst: Instance) -> npt.NDArray[np.bool_]:
     return out
 
 
+def promised(inst: Instance, can: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Requests/s to serve in each contingency [k, w, t, s].
+
+    share[k,w] * peak[w,t,s] / headroom[w], where `can` (`cover_quintuples`) has a pool for it.
+    Headroom is held for the unforeseen, and a contingency is what was not foreseen.
+    """
+    con, sv = inst.rules.contingencies, inst.serving
+    plain = sv.peak / sv.headroom[:, None, None]
+    reachable: npt.NDArray[np.bool_] = np.any(can, axis=2)
+    out: npt.NDArray[np.float64] = (
+        con.share[:, :, None, None] * plain[None] * np.expand_dims(reachable, -1)
+    )
+    return out
+
+
 def redundancy(m: Model, inst: Instance) -> None:
     """In each contingency k the chips that are left serve the promised share of peak demand.
 
-        sum_p failover_rate[w,p,t] * cover[k,w,p,t,s] >= share[k,w] * peak[w,t,s]
+        sum_p failover_rate[w,p,t] * cover[k,w,p,t,s] >= share[k,w] * peak[w,t,s] / headroom[w]
         sum_w cover[k,w,p,t,s] + sum_{q not preemptible} use[q,p,t] * place[q]
             + sum_{r not preemptible} flex[r,p,t,s]
             + usable[p] * sum_{j of p stopped by k in t} delivered[j,t] * lots[j]
@@ -58,9 +73,7 @@ def redundancy(m: Model, inst: Instance) -> None:
     rate = {(w, p, t): float(sv.rate_failover[w, p, t]) for _, w, p, t in at}
     m.COVER_RATES = pyo.Set(dimen=3, initialize=list(rate))
     param(m, "failover_rate", rate, m.COVER_RATES)
-    wanted = con.share[:, :, None, None] * sv.peak[None] * con.active[:, None, :, None]
-    reachable: npt.NDArray[np.bool_] = np.any(can, axis=2)
-    wanted = wanted * np.expand_dims(reachable, -1)
+    wanted = promised(inst, can)
     keys = [(k, w, t, s) for k, w, t, s in np.argwhere(wanted > 0).tolist()]
     m.COVERED = pyo.Set(dimen=4, initialize=keys)
     param(m, "cover_least", {i: float(wanted[i]) for i in keys}, m.COVERED)

@@ -13,7 +13,7 @@ from planner.errors import InfeasibleError
 from planner.matrix import Matrix
 from planner.solve.certificate import Node, node_bounds, proven_bound
 from planner.solve.dive import dive, fractional
-from planner.solve.options import Event, Progress, SolveOptions, relative_gap
+from planner.solve.options import Event, LazyRows, Progress, SolveOptions, relative_gap
 from planner.solve.session import LpResult, Session
 
 Floats = npt.NDArray[np.float64]
@@ -27,12 +27,13 @@ DIVE_EVERY = 25
 class Search:
     """State of a search; the result is in `best_x`, `best`, `bound` and `nodes`."""
 
-    matrix: Matrix
     session: Session
     options: SolveOptions
     progress: Progress
     order: npt.NDArray[np.int64]
     """Rank of each column: the lowest is branched and rounded first."""
+    lazy: LazyRows | None = None
+    """Rows that join where a point violates them."""
     started: float = field(default_factory=time.perf_counter)
     nodes: list[Node] = field(default_factory=list)
     best_x: Floats = field(default_factory=lambda: np.zeros(0))
@@ -44,6 +45,11 @@ class Search:
         self.integer = np.flatnonzero(self.matrix.integer)
         self._heap: list[tuple[float, int]] = []
         self._points: dict[int, Floats] = {}
+
+    @property
+    def matrix(self) -> Matrix:
+        """The problem with the rows that have joined it."""
+        return self.session.matrix
 
     # -- what is known so far -------------------------------------------------------------
 
@@ -93,8 +99,7 @@ class Search:
         """Relaxation of a node; notes its duals and its bound."""
         low, high = node_bounds(self.matrix, self.nodes, at)
         self.session.set_bounds(self.integer, low[self.integer], high[self.integer])
-        result = self.session.solve_lp(self.left())
-        self.iterations += result.iterations
+        result = self.tighten(self.session.solve_lp(self.left()), exact=at == 0)
         node = self.nodes[at]
         node.y, node.ray = result.y, result.status == "infeasible"
         parent = self.nodes[node.parent].bound if node.parent >= 0 else -np.inf
@@ -108,8 +113,21 @@ class Search:
         node.bound = found
         return result
 
+    def tighten(self, result: LpResult, *, exact: bool) -> LpResult:
+        """Add the lazy rows that a relaxation violates and solve again until there are none."""
+        self.iterations += result.iterations
+        while self.lazy is not None and result.status == "optimal" and self.keep_going():
+            batch = self.lazy(result.x, exact=exact)
+            if batch is None:
+                break
+            self.session.add_rows(batch)
+            result = self.session.solve_lp(self.left())
+            self.iterations += result.iterations
+            self.tell("rounds")
+        return result
+
     def offer(self, x: Floats) -> None:
-        """Take x as the best plan when it is cheaper."""
+        """Take x, which satisfies every row, as the best plan when it is cheaper."""
         cost = float(self.matrix.objective @ x) + self.matrix.offset
         if cost < self.best:
             self.best, self.best_x = cost, x
@@ -124,6 +142,7 @@ class Search:
             high[self.integer],
             self.order,
             self.keep_going,
+            self.tighten,
         )
         if found is not None:
             self.offer(found.x)

@@ -57,6 +57,8 @@ def proven_bound(matrix: Matrix, y: Floats, ray: bool, bounds: tuple[Floats, Flo
     rows = (matrix.row_lower, matrix.row_upper)
     if not len(y):
         return -np.inf
+    # Duals from before rows joined the problem: those rows have the price 0.
+    y = np.concatenate([y, np.zeros(matrix.shape[0] - len(y))])
     if ray:
         gap = max(farkas_gap(matrix.a, rows, bounds, y), farkas_gap(matrix.a, rows, bounds, -y))
         scale = float(np.abs(y).max()) or 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,15 @@ from planner.solve.session import LpResult, Session
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+
+class Tighten(Protocol):
+    """Adds the lazy rows that a relaxation violates and solves it again."""
+
+    def __call__(self, result: LpResult, *, exact: bool) -> LpResult:
+        """The relaxation with no violated row left; not `exact`: none that is cheap to find."""
+
+
 INTEGRAL = 1e-6
 """A whole number may be off by this much in the solver's answer."""
 
@@ -31,6 +41,7 @@ def dive(
     high: Floats,
     order: Ints,
     keep_going: Callable[[], bool],
+    tighten: Tighten,
 ) -> LpResult | None:
     """A point with whole numbers near a relaxation, or None when the dive ends in a dead end.
 
@@ -41,6 +52,9 @@ def dive(
     columns of which only one can be 1 only the first: at their ceiling where the rows have room
     for it, else at their floor. A batch that cannot be is taken
     back and halved, and a single column that cannot go one way goes the other.
+
+    `tighten` adds lazy rows that a relaxation violates: what is cheap to find after each round,
+    all of them for a point with whole numbers.
     """
     matrix = session.matrix
     integer = np.flatnonzero(matrix.integer)
@@ -51,14 +65,26 @@ def dive(
     result: LpResult | None = start
     try:
         while result is not None and keep_going():
+            if session.matrix is not matrix:
+                matrix = session.matrix
+                room = Activity(matrix, room.low, room.high)
             open_ = fractional(result.x, integer)
             if not len(open_):
-                return _settle(session, integer, result, room)
+                result = tighten(result, exact=True)
+                if result.status != "optimal":
+                    return None
+                if session.matrix is not matrix:
+                    continue
+                return _settle(session, integer, result, room, tighten)
             x = result.x
             open_ = open_[order[open_] == order[open_].min()]
             nearest = open_[np.argsort(np.ceil(x[open_]) - x[open_], kind="stable")]
             batch = _one_each(nearest, pack, len(open_) // 3)
             result, room = _round(session, integer, x, batch, room)
+            if result is not None:
+                result = tighten(result, exact=False)
+                if result.status != "optimal":
+                    return None
         return None
     finally:
         session.set_bounds(integer, low, high)
@@ -130,12 +156,14 @@ def _round(
         return (result if result.status == "optimal" else None), tried
 
 
-def _settle(session: Session, integer: Ints, result: LpResult, room: Activity) -> LpResult | None:
+def _settle(
+    session: Session, integer: Ints, result: LpResult, room: Activity, tighten: Tighten
+) -> LpResult | None:
     """Fix every whole number exactly and solve once more, so that nothing is off by a tolerance."""
     whole = np.round(result.x[integer])
     np.clip(whole, room.low[integer], room.high[integer], out=whole)
     session.set_bounds(integer, whole, whole)
-    final = session.solve_lp()
+    final = tighten(session.solve_lp(), exact=True)
     if final.status != "optimal":
         return None
     x = final.x.copy()

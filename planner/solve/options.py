@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from planner.errors import Fault, InputError
+from planner.matrix import RowBatch
 
 
 @dataclass(frozen=True)
@@ -62,3 +67,10 @@ Progress = Callable[[Event], None]
 def relative_gap(objective: float, bound: float) -> float:
     """(objective - bound) / |objective|, at least 0."""
     return max(0.0, objective - bound) / max(abs(objective), 1e-9)
+
+
+class LazyRows(Protocol):
+    """Rows of the problem that are only given where a point violates them."""
+
+    def __call__(self, x: npt.NDArray[np.float64], *, exact: bool = True) -> RowBatch | None:
+        """Rows that x violates, or None; without `exact` only those that are cheap to find."""

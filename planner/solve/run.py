@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.errors import InfeasibleError, UnprovenError
-from planner.matrix import Matrix
+from planner.matrix import Matrix, RowBatch
 from planner.solve.branch import Search
 from planner.solve.certificate import Node
-from planner.solve.options import Event, Progress, SolveOptions
+from planner.solve.options import Event, LazyRows, Progress, SolveOptions
 from planner.solve.session import Session
 
 Floats = npt.NDArray[np.float64]
@@ -52,6 +52,8 @@ class Solution:
     """Progress over time."""
     iterations: int
     """Simplex iterations of the relaxations."""
+    matrix: Matrix
+    """The problem with the lazy rows that joined it."""
 
 
 def ranks(matrix: Matrix) -> npt.NDArray[np.int64]:
@@ -87,9 +89,13 @@ def interruptible(stop: threading.Event) -> Iterator[None]:
 
 
 def solve_matrix(
-    matrix: Matrix, options: SolveOptions | None = None, progress: Progress | None = None
+    matrix: Matrix,
+    options: SolveOptions | None = None,
+    progress: Progress | None = None,
+    lazy: LazyRows | None = None,
+    first_rows: RowBatch | None = None,
 ) -> Solution:
-    """Solve to the asked gap.
+    """Solve to the asked gap; `lazy` rows hold too, `first_rows` of them from the beginning.
 
     Raises InfeasibleError when no plan satisfies the rows, and UnprovenError when a limit or
     Ctrl-C came before any plan was found.
@@ -105,8 +111,10 @@ def solve_matrix(
     stop = threading.Event()
     started = time.perf_counter()
     with interruptible(stop):
+        if first_rows is not None:
+            matrix = matrix.with_rows(first_rows)
         session = Session(matrix, options.threads, stop)
-        search = Search(matrix, session, options, tell, ranks(matrix), started)
+        search = Search(session, options, tell, ranks(matrix), lazy, started)
         root = search.root()
         if root.status == "optimal":
             small = matrix.shape[1] < SMALL
@@ -132,6 +140,7 @@ def solve_matrix(
         seconds={**search.phases, "solve": time.perf_counter() - started},
         events=tuple(events),
         iterations=search.iterations,
+        matrix=search.matrix,
     )
 
 
@@ -156,7 +165,7 @@ def _improve(search: Search) -> None:
         whole = x.copy()
         whole[integer] = np.round(whole[integer])
         session.set_bounds(integer, whole[integer], whole[integer])
-        settled = session.solve_lp(heed_stop=False)
+        settled = search.tighten(session.solve_lp(heed_stop=False), exact=True)
         if settled.status == "optimal":
             point = settled.x.copy()
             point[integer] = whole[integer]

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from planner.matrix import Matrix
+from planner.matrix import Matrix, RowBatch
 
 Floats = npt.NDArray[np.float64]
 _THOUSAND, _MILLION = 1e3, 1e6
@@ -98,6 +98,24 @@ class Session:
             into.user_interrupt = 1
         elif int(kind) == self._log and self._on_mip is not None:
             self._on_mip(out.mip_primal_bound * _MILLION, out.mip_dual_bound * _MILLION)
+
+    def add_rows(self, batch: RowBatch) -> None:
+        """Let rows join the problem; the basis stays, so that the next solve is hot."""
+        a = sp.csr_array(batch.a @ sp.diags_array(self._column))
+        large = (abs(batch.a) @ (self._column > 1.0).astype(float)) > 0
+        scale = np.where(large, 1.0 / _THOUSAND, 1.0)
+        a = sp.csr_array(sp.diags_array(scale) @ a)
+        self._highs.addRows(
+            a.shape[0],
+            batch.lower * scale,
+            batch.upper * scale,
+            a.nnz,
+            a.indptr,
+            a.indices,
+            a.data,
+        )
+        self.matrix = self.matrix.with_rows(batch)
+        self._row = np.concatenate([self._row, scale])
 
     def set_bounds(self, columns: npt.NDArray[np.int64], low: Floats, high: Floats) -> None:
         """Change the bounds of columns, in the matrix's units."""

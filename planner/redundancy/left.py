@@ -1,0 +1,115 @@
+"""The chips that a contingency leaves, as a linear function of the columns of the problem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from planner.instance import Instance
+from planner.matrix import Matrix
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class _Entries:
+    """Coordinates of a sparse matrix as they are collected."""
+
+    def __init__(self) -> None:
+        self.rows: list[Ints] = []
+        self.columns: list[Ints] = []
+        self.values: list[Floats] = []
+
+    def add(self, rows: Ints, columns: Ints, values: Floats) -> None:
+        rows, columns, values = np.broadcast_arrays(rows, columns, values)
+        self.rows.append(rows.ravel())
+        self.columns.append(columns.ravel())
+        self.values.append(values.ravel())
+
+    def matrix(self, shape: tuple[int, int]) -> sp.csr_array:
+        if not self.rows:
+            return sp.csr_array(shape)
+        at = (np.concatenate(self.rows), np.concatenate(self.columns))
+        return sp.csr_array(sp.coo_array((np.concatenate(self.values), at), shape=shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Left:
+    """Working chips left for serving: shared part less what a supply stop takes.
+
+    left[k,p,t,s] = usable[p] * contracted[p,t] + sum_v goodput[v] * hourly[v,t,s] (guaranteed)
+        - sum_q use[q,p,t] * place[q] - sum_r flex[r,p,t,s] (not preemptible)
+        - usable[p] * (lots of p that contingency k stops), in chips
+    """
+
+    shared: sp.csr_array
+    """What every contingency leaves in a pool that stands [(p, t, s), column]."""
+    stopped: sp.csr_array
+    """What a supply stop takes [(k, p, t), column]."""
+    shape: tuple[int, int, int, int]
+    """Numbers of contingencies, pools, periods and slices."""
+
+    def chips(self, x: Floats) -> Floats:
+        """Chips left [k, p, t, s]; of pools that do not stand they mean nothing."""
+        k, p, t, s = self.shape
+        shared = (self.shared @ x).reshape(1, p, t, s)
+        out: Floats = shared - (self.stopped @ x).reshape(k, p, t, 1)
+        return out
+
+    def row(self, k: int, t: int, s: int, prices: Floats) -> sp.csr_array:
+        """sum_p prices[p] * left[k,p,t,s] as one row over the columns."""
+        _, pools, periods, slices = self.shape
+        at = np.flatnonzero(prices)
+        weight = sp.csr_array(prices[at][None, :])
+        shared = self.shared[(at * periods + t) * slices + s]
+        return sp.csr_array(
+            weight @ shared - weight @ self.stopped[(k * pools + at) * periods + t]
+        )
+
+
+def left_of(inst: Instance, matrix: Matrix) -> Left:
+    """The linear functions of `Left` over the columns of a compiled problem."""
+    tr, st, pay, con = inst.training, inst.starts, inst.pay, inst.rules.contingencies
+    usable = inst.pools.usable
+    k, (p, t) = len(con.names), inst.pools.limit.shape
+    s = len(inst.time.slices)
+    each = np.arange(s)
+
+    def block(component: str, parts: int) -> tuple[Ints, list[Ints]]:
+        index = np.array(matrix.column_index[component], dtype=np.int64).reshape(-1, parts)
+        start = matrix.columns[component].start
+        return np.arange(start, start + len(index)), list(index.T)
+
+    shared, stopped = _Entries(), _Entries()
+    column, (pool, period) = block("contracted", 2)
+    at = ((pool * t + period) * s)[:, None] + each
+    shared.add(at, column[:, None], usable[pool][:, None])
+    column, (hour, period, slot) = block("hourly", 3)
+    sure = pay.guaranteed[hour]
+    at = (pay.pool[hour] * t + period) * s + slot
+    shared.add(at[sure], column[sure], pay.goodput[hour][sure])
+    column, (q,) = block("place", 1)
+    place = dict(zip(q.tolist(), column.tolist(), strict=True))
+    stays = np.array([not tr.preemptible[r] for r in tr.column_run], dtype=bool)
+    q, pool, period = np.nonzero(tr.column_use * stays[:, None, None] if len(stays) else [[[]]])
+    at = ((pool * t + period) * s)[:, None] + each
+    columns = np.array([place[i] for i in q.tolist()], dtype=np.int64)
+    shared.add(at, columns[:, None], -tr.column_use[q, pool, period][:, None])
+    column, (run, pool, period, slot) = block("flex", 4)
+    holds = ~tr.preemptible[run] if len(run) else np.zeros(0, dtype=bool)
+    at = (pool * t + period) * s + slot
+    shared.add(at[holds], column[holds], np.full(int(holds.sum()), -1.0))
+    column, (start,) = block("lots", 1)
+    for case in np.flatnonzero(~con.outage).tolist():
+        age = np.arange(t)[None, :] - st.period[start][:, None]
+        recent = (age >= 0) & (age < con.stop_periods[case]) & (st.active[start] > 0)
+        recent &= con.lost[case][st.pool[start]][:, None]
+        i, period = np.nonzero(recent)
+        j = start[i]
+        at = (case * p + st.pool[j]) * t + period
+        stopped.add(at, column[i], usable[st.pool[j]] * st.lot_chips[j] * st.active[j, period])
+    n = matrix.shape[1]
+    return Left(shared.matrix((p * t * s, n)), stopped.matrix((k * p * t, n)), (k, p, t, s))
