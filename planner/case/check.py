@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 
 from planner.case.calendar import MONTHS
 from planner.case.case import Case
+from planner.case.check_options import check_options
 from planner.case.check_rules import RULES
 from planner.case.checker import Checker
 from planner.case.commercial import Offer
@@ -37,6 +38,7 @@ def check(
         (_check_network, "geographies regions pools serving network"),
         (_check_offers, "regions chips pools offers"),
         (_check_contracts, "pools contracts"),
+        (check_options, "contracts offers options"),
         (_check_serving, "architectures geographies regions classes models serving"),
         (_check_demand, "models serving demand"),
         (_check_profile, "geographies classes serving profile"),
