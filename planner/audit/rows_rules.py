@@ -290,19 +290,20 @@ def qualified_serving(d: Draft, inst: Instance) -> None:
 
 
 def qualified_training(d: Draft, inst: Instance) -> None:
-    """Training holds a chip only once that is qualified.
+    """Training of a generation holds a chip only once that is qualified for it.
 
-        sum_r flex[r,p,t,s] + sum_q use[q,p,t] * place[q]
+        sum_{r of generation} flex[r,p,t,s] + sum_{q of such r} use[q,p,t] * place[q]
             - room[p,t] * sum_{tau <= t - lead} qualify[e,tau] <= 0
 
-    for every row for training that is not done, pool of its chip and period where a run can be,
-    and slice, in chips.
+    for every row for training that is not done, pool of its chip and period where a run of its
+    generation (or of none that is stated) can be, and slice, in chips.
     """
     q, flex, use = inst.rules.qualification, d.columns["flex"], inst.training.column_use
-    _, p, t, s = flex.index.T
-    e, k = np.nonzero(q.pools[:, p] & q.training[:, None] & (t >= q.first))
+    r, p, t, s = flex.index.T
+    e, k = np.nonzero(q.pools[:, p] & q.runs[:, r] & (t >= q.first))
     of, at_p, at_t = np.nonzero(use > 0)
-    placed, which = np.nonzero(q.pools[:, at_p] & q.training[:, None] & (at_t >= q.first))
+    trained = q.runs[:, inst.training.column_run[of]]
+    placed, which = np.nonzero(q.pools[:, at_p] & trained & (at_t >= q.first))
     every = (
         np.concatenate((e, placed)),
         np.concatenate((p[k], at_p[which])),

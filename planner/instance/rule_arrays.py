@@ -203,6 +203,14 @@ def _qualifications(case: Case, pools: Pools, serving: Serving) -> Qualification
             [(generation == row.generation) & use for row, use in zip(rows, serves, strict=True)],
             len(generation),
         ),
+        runs=_grid(
+            [
+                np.array([run.generation in ("", row.generation) for run in case.training], bool)
+                & (not use)
+                for row, use in zip(rows, serves, strict=True)
+            ],
+            len(case.training),
+        ),
         training=np.array([not use for use in serves], dtype=bool),
         cost_usd=np.array([row.cost_usd for row in rows]),
         engineers=np.array([row.engineers for row in rows]),

@@ -91,6 +91,8 @@ class Qualifications:
     """Pools of the chip [e, p]."""
     workloads: Bools
     """Workloads of the generation, none for training [e, w]."""
+    runs: Bools
+    """Runs of the generation, and those of no stated one; none for serving [e, r]."""
     training: Bools
     """Whether it enables training instead [e]."""
     cost_usd: Floats
