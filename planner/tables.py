@@ -18,7 +18,7 @@ from planner.case import Case
 from planner.case.calendar import SECONDS_PER_HOUR
 from planner.instance import Instance
 from planner.tables_options import option_table
-from planner.tables_rules import rule_tables
+from planner.tables_rules import rule_cash, rule_tables
 from planner.values import Values, pool_use, working
 
 
@@ -103,11 +103,12 @@ def payments(inst: Instance, values: Values) -> dict[str, npt.NDArray[Any]]:
         "exit_fees_usd": fees,
         "new_contracts_usd": values.lots @ inst.starts.payment_usd,
         "pay_as_you_go_usd": hourly,
+        **rule_cash(inst, values),
     }
 
 
 def obligations(case: Case, inst: Instance, values: Values) -> pd.DataFrame:
-    """Cash by quarter: committed, cancellable with notice, new, and by the hour (optional)."""
+    """Cash by quarter: committed, cancellable with notice, new, by the hour, and of rules."""
     del case
     cash = payments(inst, values)
     frame = pd.DataFrame({"period": inst.time.periods, **cash})

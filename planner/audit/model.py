@@ -96,6 +96,7 @@ FAMILIES: tuple[Family, ...] = (
     rows_agreements.tier_least,
     rows_agreements.tier_most,
     rows_agreements.tier_one,
+    rows_agreements.hours_used,
     rows_rules.power,
     rows_rules.budget,
     redundancy.cover_demand,

@@ -62,6 +62,7 @@ EQUATIONS: tuple[Equation, ...] = (
     agreements.deals,
     agreements.commitments,
     agreements.tiers,
+    agreements.hours_used,
     limits.power,
     limits.budget,
     redundancy.redundancy,

@@ -20,7 +20,8 @@ def qualification(m: Model, inst: Instance) -> None:
 
     for every row e that is not done: the second for serving, the third for training rows, for
     each pool p of the chip, period t and slice s; room is what the pool can hold, working chips.
-    A run that states no generation is of every one. Work begins no earlier than as_of; what ran before then is history and has no row.
+    A run that states no generation is of every one. Work begins no earlier than as_of; what ran
+    before then is history and has no row.
     """
     q = inst.rules.qualification
     horizon = len(inst.time.periods)

@@ -53,6 +53,7 @@ ROW_AXES: Mapping[str, tuple[str, ...]] = {
     "tier_least": ("tier",),
     "tier_most": ("tier",),
     "tier_one": ("year",),
+    "hours_used": ("pool", "period", "slice"),
     "power": ("power", "period", "slice"),
     "budget": ("budget", "period"),
     "cover_demand": ("contingency", "workload", "period", "slice"),
