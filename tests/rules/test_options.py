@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 import pytest
+from rich.console import Console
 
 import planner
 from planner.audit import audit_model
@@ -17,6 +19,8 @@ from planner.case import Case
 from planner.case.commercial import Contract
 from planner.case.options import ContractOption
 from planner.case.records import Region
+from planner.case.rules import Contingency, Survival
+from planner.cli.show import print_plan
 from planner.errors import InfeasibleError
 from planner.instance import build_instance
 from planner.matrix import compile_model
@@ -328,3 +332,36 @@ def test_an_exercised_option_survives_the_run_folder(tmp_path: Any) -> None:
     assert table.option.tolist() == ["2026"]
     assert table.start.tolist() == ["2027-Q1"]
     assert table.exercise_by.tolist() == ["2027-01-01"]
+
+
+def test_the_terminal_says_what_is_exercised() -> None:
+    taken_up = option(price_usd_per_chip_hour=0.0)
+    left_alone = option(option="costly", price_usd_per_chip_hour=1e4, exercise_by_days=31)
+    gone = option(option="gone", exercise_by_days=400)
+    console = Console(record=True, width=200, file=io.StringIO())
+    print_plan(solved(lease(taken_up, left_alone, gone)), console)
+    said = console.export_text()
+    lines = (
+        "renewal right of contract lease: 0.9 thousand chips from 2027-Q1, exercise by 2027-01-01",
+        "renewal costly of contract lease: not exercised, open until 2026-12-01",
+        "renewal gone of contract lease: not exercised, out of reach",
+    )
+    for line in lines:
+        assert line in said
+
+
+def test_a_supply_stop_takes_no_renewed_chips() -> None:
+    """They stand already; lots of an offer that start meanwhile are missing."""
+    case = lease(
+        option(), supply=5000.0,
+        contingencies=(Contingency(contingency="stop", kind="supply_stop", dimension="vendor",
+                                   member="nvidia", months=6),),
+        survival=(Survival.model_validate({"class": "chat", "kind": "supply_stop",
+                                           "dimension": "vendor", "share": 0.5}),),
+    )  # fmt: skip
+    inst = build_instance(case)
+    matrix = compile_model(build_model(inst))
+    block = matrix.a.tocsr()[matrix.rows["cover_capacity"]][:, matrix.columns["lots"]]
+    stopped = np.flatnonzero(np.asarray(abs(block).sum(axis=0)).ravel()).tolist()
+    assert stopped == np.flatnonzero(inst.options.of_start < 0).tolist()
+    assert_equal(Problem(inst, matrix, audit_model(inst)))
