@@ -365,3 +365,14 @@ def test_a_supply_stop_takes_no_renewed_chips() -> None:
     stopped = np.flatnonzero(np.asarray(abs(block).sum(axis=0)).ravel()).tolist()
     assert stopped == np.flatnonzero(inst.options.of_start < 0).tolist()
     assert_equal(Problem(inst, matrix, audit_model(inst)))
+
+
+def test_an_option_never_costs_more_than_none_and_a_dearer_one_no_less() -> None:
+    costs = [
+        solved(lease(option(price_usd_per_chip_hour=price), supply=700.0)).objective_usd
+        for price in (0.0, 1.0, 3.0, 3.9, 8.0)
+    ]
+    none = solved(lease(supply=700.0)).objective_usd
+    assert costs == sorted(costs)
+    assert costs[0] < costs[1] < none
+    assert costs[-1] <= none * (1 + 1e-9)
