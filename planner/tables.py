@@ -17,7 +17,8 @@ import pandas as pd
 from planner.case import Case
 from planner.case.calendar import SECONDS_PER_HOUR
 from planner.instance import Instance
-from planner.tables_rules import rule_tables
+from planner.tables_options import option_table
+from planner.tables_rules import rule_cash, rule_tables
 from planner.values import Values, pool_use, working
 
 
@@ -102,11 +103,12 @@ def payments(inst: Instance, values: Values) -> dict[str, npt.NDArray[Any]]:
         "exit_fees_usd": fees,
         "new_contracts_usd": values.lots @ inst.starts.payment_usd,
         "pay_as_you_go_usd": hourly,
+        **rule_cash(inst, values),
     }
 
 
 def obligations(case: Case, inst: Instance, values: Values) -> pd.DataFrame:
-    """Cash by quarter: committed, cancellable with notice, new, and by the hour (optional)."""
+    """Cash by quarter: committed, cancellable with notice, new, by the hour, and of rules."""
     del case
     cash = payments(inst, values)
     frame = pd.DataFrame({"period": inst.time.periods, **cash})
@@ -263,9 +265,13 @@ def training_runs(case: Case, inst: Instance, values: Values) -> pd.DataFrame:
 
 
 def offers_not_used(case: Case, inst: Instance, values: Values) -> pd.DataFrame:
-    """Term offers in pools where the plan signs nothing, with their price and first start."""
+    """Term offers in pools where the plan signs nothing, with their price and first start.
+
+    Options of signed contracts are no offers; they are in the table `options`.
+    """
     del case
     st = inst.starts
+    own = inst.options.of_start < 0
     frame = pd.DataFrame(
         {
             "offer": st.offer,
@@ -276,7 +282,8 @@ def offers_not_used(case: Case, inst: Instance, values: Values) -> pd.DataFrame:
             "lots": values.lots,
         }
     )
-    grouped = frame.groupby(["offer", "cloud", "region", "chip"], sort=False, as_index=False)
+    keys = ["offer", "cloud", "region", "chip"]
+    grouped = frame[own].groupby(keys, sort=False, as_index=False)
     out = grouped.agg(
         first_start=("first_start", "first"),
         price_usd_per_chip_hour=("price_usd_per_chip_hour", "first"),
@@ -306,4 +313,4 @@ TABLES: dict[str, Table] = {
 def make_tables(case: Case, inst: Instance, values: Values) -> dict[str, pd.DataFrame]:
     """Every table of the registry."""
     every = {name: table(case, inst, values) for name, table in TABLES.items()}
-    return {**every, **rule_tables(inst, values)}
+    return {**every, **option_table(case, inst, values), **rule_tables(inst, values)}

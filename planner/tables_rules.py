@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from planner.instance import Instance
@@ -26,6 +27,45 @@ def rule_tables(inst: Instance, values: Values) -> dict[str, pd.DataFrame]:
     if rules.contingencies.names:
         out["contingency_flows"] = _contingency_flows(inst, values)
         out["contingencies"] = _contingencies(inst, values)
+    return out
+
+
+def rule_cash(inst: Instance, values: Values) -> dict[str, npt.NDArray[np.float64]]:
+    """Cash of rules by period, USD, not discounted [t]; what comes back is below 0.
+
+    qualification when the work begins; deals: signing and prepayment less its credit, and the
+    minimum left unpaid in the last period; shortfalls of commitments in the last period of their
+    window; rebates of tiers in the last period of their year. A kind without rules is left out.
+    """
+    rules, horizon = inst.rules, len(inst.time.periods)
+    q, d_, c_, g_ = rules.qualification, rules.deals, rules.commitments, rules.tiers
+    out: dict[str, npt.NDArray[np.float64]] = {}
+
+    def pay(kind: str, t: int, usd: float) -> None:
+        if t < horizon:
+            out[kind][t] += usd
+
+    if q.names:
+        out["qualification_usd"] = np.zeros(horizon)
+        for (e, t), x in values.rules["qualify"].items():
+            pay("qualification_usd", t, float(q.cost_usd[e]) * x)
+    if d_.names:
+        out["deals_usd"] = np.zeros(horizon)
+        for (d, t), x in values.rules["sign"].items():
+            ahead = float(d_.prepayment_usd[d])
+            pay("deals_usd", t, (float(d_.signing_usd[d, t]) + ahead) * x)
+            pay("deals_usd", int(d_.credited_in[d, t]), -ahead * x)
+        for x in values.rules["deal_shortfall"].values():
+            pay("deals_usd", horizon - 1, x)
+    if c_.names:
+        out["shortfalls_usd"] = np.zeros(horizon)
+        for c, x in values.rules["shortfall"].items():
+            pay("shortfalls_usd", int(np.flatnonzero(c_.window[c]).max()), x)
+    if g_.names:
+        out["rebates_usd"] = np.zeros(horizon)
+        for g, x in values.rules["tier_spend"].items():
+            last = int(np.flatnonzero(g_.window[int(g_.group[g])]).max())
+            pay("rebates_usd", last, -float(g_.discount[g]) * x)
     return out
 
 

@@ -1,17 +1,20 @@
-"""The tiny case with one rule of each kind, for the golden equations."""
+"""The tiny case with options and one rule of each kind, for the golden equations."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 from planner.case import Case
 from planner.case.agreements import Commitment, Deal, Tier
+from planner.case.commercial import Contract
+from planner.case.options import ContractOption
 from planner.case.rules import Contingency, Limit, Qualification, Survival
 from tests.cases import tiny_case, valid
 
 
 def tiny_rules_case() -> Case:
-    """`tiny_case` with limits, qualification, a deal, commitments, tiers and contingencies."""
+    """`tiny_case` with options, limits, qualification, a deal, commitments and the like."""
     tiny = tiny_case()
     offers = tuple(
         o.model_copy(update={"deal": "frame"}) if o.offer == "term-12m" else o for o in tiny.offers
@@ -21,6 +24,23 @@ def tiny_rules_case() -> Case:
             tiny,
             settings=tiny.settings.model_copy(update={"qualification_engineers": 8.0}),
             offers=offers,
+            # More chips than supply allots once it has ended: only a renewal keeps them.
+            contracts=(
+                *tiny.contracts,
+                Contract(cloud="ash", region="w2", chip="h200", contract="short", chips=1200,
+                         start=date(2026, 7, 1), end=date(2027, 1, 1),
+                         payment_usd_per_chip_hour=2.4, take_or_pay=False, notice_days=0,
+                         exit_fee_usd=1e5),
+            ),
+            options=(
+                ContractOption(option="again", contract="short", cloud="*", region="*", chip="*",
+                               kind="renewal", lot_chips=300, price_usd_per_chip_hour=1.9,
+                               term_months=6, exercise_by_days=60),
+                ContractOption(option="more", contract="loose", cloud="*", region="*",
+                               chip="trn2", kind="expansion", lot_chips=100, max_lots=5,
+                               price_usd_per_chip_hour=0.7, term_months=3, lead_days=0,
+                               upfront_share=0.2),
+            ),
             limits=(
                 Limit(limit="spend", kind="share", dimension="cloud", measure="spend", bound=0.9,
                       penalty_usd_per_unit=0.5),

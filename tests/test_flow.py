@@ -26,7 +26,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("planner.matrix",),
     ("planner.solve",),
     ("planner.values",),
-    ("planner.extract", "planner.tables_rules"),
+    ("planner.extract", "planner.tables_options", "planner.tables_rules"),
     ("planner.tables", "planner.costs"),
     ("planner.plausibility",),
     ("planner.run_folder",),

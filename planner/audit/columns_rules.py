@@ -90,12 +90,13 @@ def over_budget(d: Draft, inst: Instance) -> None:
 
     sum_l (payment[l,t] + exit_fee[l]) + sum_j max_lots[j] * payment[j,t]
         + sum_{v,s} hourly_usd[v,t,s] * max_chips[v,t]
-        + sum_d (signing[d,t] + prepayment[d]) + sum_e cost[e]
+        + sum_d (signing[d,t] + prepayment[d] + minimum[d]) + sum_e cost[e] + sum_c minimum[c]
     """
     rules, c, starts = inst.rules, inst.contracts, inst.starts
     n, t = np.nonzero(_priced(rules.budget))
     hours = hourly_usd(inst).sum(axis=2) * inst.pay.max_chips
     deals = rules.deals.signing_usd.sum(axis=0) + rules.deals.prepayment_usd.sum()
+    deals = deals + rules.deals.minimum_usd.sum() + rules.commitments.minimum_usd.sum()
     once = c.exit_fee_usd.sum() + rules.qualification.cost_usd.sum()
     cash = c.payment_usd.sum(axis=0) + starts.max_lots @ starts.payment_usd + hours.sum(axis=0)
     d.add_columns("over_budget", ("budget", "period"), (n, t), (cash + deals + once)[t])
@@ -132,7 +133,7 @@ def wanted(inst: Instance) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
 
 
 def sign(d: Draft, inst: Instance) -> None:
-    """sign[d,t]: 1 when deal d is signed at the start of period t, where it can be."""
+    """sign[d,t]: 1 when deal d is signed in period t, where it can be."""
     index = np.nonzero(inst.rules.deals.sign_in)
     d.add_columns("sign", ("deal", "period"), index, 1.0, integer=True)
 

@@ -32,6 +32,8 @@ def axis_labels(inst: Instance) -> dict[str, tuple[str, ...]]:
         "workload": inst.serving.names,
         "contract": inst.contracts.names,
         "start": inst.starts.names,
+        "line": inst.contracts.line_names,
+        "option": inst.options.names,
         "hourly offer": inst.pay.names,
         "run": inst.training.names,
         "placement": inst.training.column_names,

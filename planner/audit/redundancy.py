@@ -99,6 +99,7 @@ def cover_capacity(d: Draft, inst: Instance) -> None:
             continue
         recent = (age >= 0) & (age < con.stop_periods[case])
         gone = recent & con.lost[case][st.pool][:, None] & (st.active > 0)
+        gone &= ~inst.options.renews[:, None]
         j, t, s = d.each_slice(*np.nonzero(gone))
         chips = usable[st.pool[j]] * st.lot_chips[j] * st.active[j, t]
         at = rows.at(np.full(len(j), case), st.pool[j], t, s)

@@ -158,3 +158,33 @@ def tier_one(d: Draft, inst: Instance) -> None:
     every = np.arange(len(g_.group_names))
     rows = d.add_rows("tier_one", ("tier group",), (every,), 1.0, 1.0)
     d.put(rows.at(g_.group[chosen["tier"]]), chosen.positions, 1.0)
+
+
+def hours_used(d: Draft, inst: Instance) -> None:
+    """Hours that count towards a commitment or tier are hours that work is done in.
+
+        sum_{v in p} goodput[v] * hourly[v,t,s] - sum_w serve - sum_q use * place - sum_r flex <= 0
+
+    for every pool and period in which its cloud has a window that counts hours, or a year of
+    tiers, and slice, in working chips; without guaranteed offers in periods that a contingency
+    binds in, which may stand by.
+    """
+    rules, pay, tr = inst.rules, inst.pay, inst.training
+    hourly, serve, flex = d.columns["hourly"], d.columns["serve"], d.columns["flex"]
+    some = np.array([kind != "contracts" for kind in rules.commitments.counts], dtype=bool)
+    c_, g_ = rules.commitments, rules.tiers
+    counts = np.einsum("cp,ct->pt", c_.member[some].astype(int), c_.window[some].astype(int))
+    counts += np.einsum("kp,kt->pt", g_.member.astype(int), g_.window.astype(int))
+    v, t, s = hourly.index.T
+    binding = np.asarray(rules.contingencies.active.any(axis=0))
+    waits = pay.guaranteed[v] & binding[t]
+    mine = (counts[pay.pool[v], t] > 0) & ~waits
+    keys = np.unique(np.stack((pay.pool[v], t, s), axis=1)[mine], axis=0)
+    rows = d.add_rows("hours_used", ("pool", "period", "slice"), tuple(keys.T), upper=0.0)
+    at = rows.at(pay.pool[v[mine]], t[mine], s[mine])
+    d.put(at, hourly.positions[mine], pay.goodput[v[mine]])
+    for block in (serve, flex):
+        at = rows.at(block["pool"], block["period"], block["slice"])
+        d.put(at, block.positions, -1.0, some=True)
+    q, p, t, s = d.each_slice(*np.nonzero(tr.column_use > 0))
+    d.put(rows.at(p, t, s), d.columns["place"].at(q), -tr.column_use[q, p, t], some=True)

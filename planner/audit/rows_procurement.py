@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from planner.audit.draft import Draft
+from planner.audit.rows_options import less_renewed
 from planner.instance import Instance
 
 
@@ -61,19 +62,21 @@ def contracted_chips(d: Draft, inst: Instance) -> None:
 def supply(d: Draft, inst: Instance) -> None:
     """Contracts and pay as you go share what the provider allots.
 
-        contracted[p,t] + sum_{v in p} hourly[v,t,s] <= limit[p,t]
+        contracted[p,t] + sum_{v in p} hourly[v,t,s] - renewed[p,t] <= max(supply, existing)
 
     for every slice where the pool has pay as you go, in chips; elsewhere the upper bound of
-    contracted says it.
+    contracted, or `renewed_supply`, says it. renewed is what renewals bring beyond supply.
     """
     hourly = d.columns["hourly"]
     pool = inst.pay.pool[hourly["hourly offer"]]
     keys = np.unique(np.stack((pool, hourly["period"], hourly["slice"]), axis=1), axis=0)
     p, t, s = keys.T
     axes = ("pool", "period", "slice")
-    rows = d.add_rows("supply", axes, (p, t, s), upper=inst.pools.limit[p, t])
+    most = np.maximum(inst.pools.supply, inst.pools.existing)[p, t]
+    rows = d.add_rows("supply", axes, (p, t, s), upper=most)
     d.put(rows.positions, d.columns["contracted"].at(p, t), 1.0)
     d.put(rows.at(pool, hourly["period"], hourly["slice"]), hourly.positions, 1.0)
+    less_renewed(d, inst, rows)
 
 
 def install(d: Draft, inst: Instance) -> None:
@@ -81,13 +84,15 @@ def install(d: Draft, inst: Instance) -> None:
 
         sum_{j starts in t, in region g} lot_chips[j] * lots[j] <= install_limit[g]
 
-    for every region with a limit and period with starts, in chips.
+    for every region with a limit and period with starts that bring chips (a renewal brings
+    none), in chips.
     """
     starts = inst.starts
     number = {name: g for g, name in enumerate(inst.regions)}
     of_pool = np.array([number[name] for name in inst.pools.region], dtype=np.int64)
     region = of_pool[starts.pool]
-    j = np.flatnonzero(np.isfinite(inst.install_limit[region]))
+    brings = ~np.append(inst.options.renewal, False)[inst.options.of_start]
+    j = np.flatnonzero(np.isfinite(inst.install_limit[region]) & brings)
     keys = np.unique(np.stack((region[j], starts.period[j]), axis=1), axis=0)
     g, t = keys.T
     rows = d.add_rows("install", ("region", "period"), (g, t), upper=inst.install_limit[g])

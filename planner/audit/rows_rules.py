@@ -231,7 +231,10 @@ def budget(d: Draft, inst: Instance) -> None:
         sum_j payment[j,t] * lots[j] + sum_{v,s} hourly_usd[v,t,s] * hourly[v,t,s]
             - sum_{l, tau <= t} payment[l,t] * leave[k(l),tau] + sum_l exit_fee[l] * leave[k(l),t]
             + sum_d (signing[d,t] + prepayment[d]) * sign[d,t] + sum_e cost[e] * qualify[e,t]
-            - over_budget[n,t] <= bound[n] - sum_l payment[l,t]
+            - sum_{d, tau} prepayment[d] * sign[d,tau] (credited in t) + sum_c shortfall[c]
+            (c ends in t) + sum_d deal_shortfall[d] (t the last) - sum_g discount[g]
+            * tier_spend[g] (the year ends in t) - over_budget[n,t]
+            <= bound[n] - sum_l payment[l,t]
 
     for every budget and period in which it holds, in USD of the period, not discounted.
     """
@@ -251,6 +254,19 @@ def budget(d: Draft, inst: Instance) -> None:
     deal, when = d.columns["sign"].index.T
     signing = rules.deals.signing_usd[deal, when] + rules.deals.prepayment_usd[deal]
     _cash(d, rows, when, d.columns["sign"].positions, signing)
+    back = rules.deals.credited_in[deal, when]
+    inside = back < len(inst.time.periods)
+    credit = -rules.deals.prepayment_usd[deal[inside]]
+    _cash(d, rows, back[inside], d.columns["sign"].positions[inside], credit)
+    t = np.arange(len(inst.time.periods))
+    short = d.columns["shortfall"]
+    ends = (rules.commitments.window * t).max(axis=1, initial=0)[short["window"]]
+    _cash(d, rows, ends, short.positions, np.ones(len(short)))
+    short = d.columns["deal_shortfall"]
+    _cash(d, rows, np.full(len(short), t[-1]), short.positions, np.ones(len(short)))
+    part, tiers = d.columns["tier_spend"], rules.tiers
+    ends = (tiers.window * t).max(axis=1, initial=0)[tiers.group[part["tier"]]]
+    _cash(d, rows, ends, part.positions, -tiers.discount[part["tier"]])
     e, when = d.columns["qualify"].index.T
     cost = rules.qualification.cost_usd[e]
     _cash(d, rows, when, d.columns["qualify"].positions, cost)
@@ -290,19 +306,20 @@ def qualified_serving(d: Draft, inst: Instance) -> None:
 
 
 def qualified_training(d: Draft, inst: Instance) -> None:
-    """Training holds a chip only once that is qualified.
+    """Training of a generation holds a chip only once that is qualified for it.
 
-        sum_r flex[r,p,t,s] + sum_q use[q,p,t] * place[q]
+        sum_{r of generation} flex[r,p,t,s] + sum_{q of such r} use[q,p,t] * place[q]
             - room[p,t] * sum_{tau <= t - lead} qualify[e,tau] <= 0
 
-    for every row for training that is not done, pool of its chip and period where a run can be,
-    and slice, in chips.
+    for every row for training that is not done, pool of its chip and period where a run of its
+    generation (or of none that is stated) can be, and slice, in chips.
     """
     q, flex, use = inst.rules.qualification, d.columns["flex"], inst.training.column_use
-    _, p, t, s = flex.index.T
-    e, k = np.nonzero(q.pools[:, p] & q.training[:, None] & (t >= q.first))
+    r, p, t, s = flex.index.T
+    e, k = np.nonzero(q.pools[:, p] & q.runs[:, r] & (t >= q.first))
     of, at_p, at_t = np.nonzero(use > 0)
-    placed, which = np.nonzero(q.pools[:, at_p] & q.training[:, None] & (at_t >= q.first))
+    trained = q.runs[:, inst.training.column_run[of]]
+    placed, which = np.nonzero(q.pools[:, at_p] & trained & (at_t >= q.first))
     every = (
         np.concatenate((e, placed)),
         np.concatenate((p[k], at_p[which])),

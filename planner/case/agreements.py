@@ -62,6 +62,7 @@ class Tier(Record):
     year: Annotated[int, Field(ge=2000, le=2200)]
     """Calendar year of the spend."""
     from_usd: NonNegative
-    """Accrued spend in the year at which the step begins, USD."""
+    """Accrued spend in the year at which the step begins, USD; a year that the horizon cuts has
+    the part of it that its days within the horizon are of the year."""
     discount: Share
     """Discount on the whole year's spend, paid back at the year's end."""

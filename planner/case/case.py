@@ -10,6 +10,7 @@ from typing import TypeVar
 from planner.case.agreements import Commitment, Deal, Tier
 from planner.case.calendar import Calendar
 from planner.case.commercial import Contract, Offer
+from planner.case.options import ContractOption
 from planner.case.records import (
     Architecture,
     Chip,
@@ -61,6 +62,7 @@ class Case:
     training: tuple[TrainingRun, ...]
     throughput: tuple[MeasuredRate, ...]
     efficiency: tuple[Efficiency, ...]
+    options: tuple[ContractOption, ...] = ()
     deals: tuple[Deal, ...] = ()
     commitments: tuple[Commitment, ...] = ()
     tiers: tuple[Tier, ...] = ()

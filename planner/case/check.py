@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 
 from planner.case.calendar import MONTHS
 from planner.case.case import Case
+from planner.case.check_options import check_options
 from planner.case.check_rules import RULES
 from planner.case.checker import Checker
 from planner.case.commercial import Offer
@@ -37,6 +38,7 @@ def check(
         (_check_network, "geographies regions pools serving network"),
         (_check_offers, "regions chips pools offers"),
         (_check_contracts, "pools contracts"),
+        (check_options, "contracts offers options"),
         (_check_serving, "architectures geographies regions classes models serving"),
         (_check_demand, "models serving demand"),
         (_check_profile, "geographies classes serving profile"),
@@ -115,10 +117,21 @@ def _check_places(c: Checker) -> None:
     for i, supply in enumerate(c.case.supply):
         c.refer_pool("supply", i, supply)
         c.refer_period("supply", i, "period", supply.period)
-    supplied = {(s.cloud, s.region, s.chip) for s in c.case.supply}
+    supplied: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for row in c.case.supply:
+        supplied[row.cloud, row.region, row.chip].add(row.period)
+    ready = {chip.chip: chip.ready_for_service for chip in c.case.chips}
     for i, pool in enumerate(c.case.pools):
-        if (pool.cloud, pool.region, pool.chip) not in supplied:
+        stated = supplied.get((pool.cloud, pool.region, pool.chip))
+        day = ready.get(pool.chip)
+        needed = c.calendar.labels[c.calendar.first_from(day) if day else 0 :]
+        missing = [name for name in needed if name not in (stated or set())]
+        if not stated:
             c.add("pools", i, None, "has no row in supply.csv")
+        elif missing and "*" not in stated:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            rule = f"supply.csv has no row for {missing[0]}{more}; where there is none, state 0"
+            c.add("pools", i, None, rule)
 
 
 def _check_network(c: Checker) -> None:

@@ -94,9 +94,17 @@ def _check_tiers(c: Checker) -> None:
 
 
 def _check_qualification(c: Checker) -> None:
+    """A generation is served or trained; one that is only trained may be no served model's yet."""
     able = {chip.chip: chip.training_capable for chip in c.case.chips}
+    trained = {run.generation for run in c.case.training}
+    worked_on = c.names["generation"] | {row.generation for row in c.case.qualification}
+    for i, run in enumerate(c.case.training):
+        if run.generation and run.generation not in worked_on:
+            rule = f"there is no generation '{run.generation}' in models or qualification"
+            c.add("training", i, "generation", rule)
     for i, row in enumerate(c.case.qualification):
-        c.refer("qualification", i, "generation", row.generation)
+        if row.purpose == "serving" or row.generation not in trained:
+            c.refer("qualification", i, "generation", row.generation)
         known = c.refer("qualification", i, "chip", row.chip)
         if known and row.purpose == "training" and not able[row.chip]:
             rule = f"chip '{row.chip}' is not training capable"
@@ -214,7 +222,7 @@ RULES: tuple[tuple[Callable[[Checker], None], str], ...] = (
     (_check_deals, "deals offers"),
     (_check_commitments, "regions commitments"),
     (_check_tiers, "regions tiers"),
-    (_check_qualification, "chips models qualification"),
+    (_check_qualification, "chips models training qualification"),
     (_check_limits, "chips pools models limits"),
     (_check_contingencies, "chips pools contingencies"),
     (_check_survival, "classes contingencies survival"),

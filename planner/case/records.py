@@ -200,11 +200,14 @@ class Pool(Record):
     usable_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
     """Share of contracted chips that work at a time (failures, maintenance, fragments)."""
     pod_chips: Count = 1
-    """Training takes whole pods of this many chips."""
+    """Training takes whole pods of this many chips, of each pool when a campus hosts a run."""
 
 
 class Supply(Record):
-    """The most chips that a provider lets us have: `supply.csv`."""
+    """The most chips that a provider lets us have: `supply.csv`.
+
+    Every period from the chip's ready-for-service date on needs a row, or `*`; 0 says none.
+    """
 
     cloud: Name
     """Provider."""

@@ -26,7 +26,8 @@ class Limit(Record):
     """Name of the rule."""
     kind: Literal["share", "power", "budget", "placement"]
     """share: no member has more than `bound` of the measure; power: MW of a region; budget: cash
-    of a period, USD; placement: at least `count` members carry `bound` of a model's demand."""
+    of a period, rebates and credits taken off, USD; placement: at least `count` members carry
+    `bound` of a model's demand."""
     dimension: Dimension | None = None
     """share, placement: what members are; power: region."""
     member: Key = "*"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from planner.case.agreements import Commitment, Deal, Tier
 from planner.case.commercial import Contract, Offer
+from planner.case.options import ContractOption
 from planner.case.records import (
     Architecture,
     Chip,
@@ -67,6 +68,7 @@ TABLES: tuple[Table, ...] = (
     Table("network", NetworkPath, ("geography", "cloud", "region")),
     Table("offers", Offer, ("offer", *_POOL)),
     Table("contracts", Contract, ("contract", *_POOL), required=False),
+    Table("options", ContractOption, ("option", "contract", *_POOL), required=False),
     Table("models", ServedModel, ("model",)),
     Table("classes", ServiceClass, ("class",)),
     Table("serving", Serving, ("workload",)),

@@ -9,6 +9,7 @@ from pydantic import Field
 from planner.case.records import (
     Key,
     Name,
+    NameOrEmpty,
     Names,
     NonNegative,
     PeriodLabel,
@@ -128,6 +129,9 @@ class TrainingRun(Record):
     """Precision of the matrix work; FP8 runs at the chip's FP8 peak and the same MFU."""
     allowed_chips: Names = ("*",)
     """Chip families that it may use; `*` = all that are training capable."""
+    generation: NameOrEmpty = ""
+    """Model generation that is trained: chips are qualified for its training by generation;
+    empty = every generation, so that all work to qualify a chip for training binds it."""
     can_pause: bool
     """Whether it can stop and go by the slice."""
     pause_overhead: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0

@@ -35,6 +35,8 @@ def print_plan(plan: Plan, console: Console, folder: Path | None = None) -> None
     console.print(_costs(s))
     console.print(_signed(plan.tables["contracts_signed"]))
     _existing(plan.tables["contracts_existing"], console)
+    if "options" in plan.tables:
+        _options(plan.tables["options"], console)
     console.print(_periods(s["plausibility"]))
     for name, part in s["unserved"].items():
         if part["share"] > 0:
@@ -92,6 +94,22 @@ def _existing(existing: pd.DataFrame, console: Console) -> None:
         saved = lines.payments_saved_usd.sum() / 1e9
         when = lines.left_from.iloc[0]
         console.print(f"leave contract {name} from {when}: saves {saved:,.3f} billion USD")
+
+
+def _options(options: pd.DataFrame, console: Console) -> None:
+    """One line for each option, all its lines and starts together."""
+    for name, some in options.groupby("option", sort=False):
+        taken = some[some.decision == "exercised"]
+        kind, contract = some.kind.iloc[0], some.contract.iloc[0]
+        what = f"{kind} {name} of contract {contract}"
+        if len(taken):
+            chips = taken.chips.sum() / 1e3
+            when = f"from {taken.start.min()}, exercise by {taken.exercise_by.min()}"
+            console.print(f"{what}: {chips:,.1f} thousand chips {when}")
+        else:
+            deadline = some.exercise_by.max()
+            when = f", open until {deadline}" if deadline else ", out of reach"
+            console.print(f"{what}: not exercised{when}")
 
 
 def _periods(rows: list[dict[str, Any]]) -> Table:

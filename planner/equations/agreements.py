@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pyomo.environ as pyo
 
 from planner.equations.diversification import spend_limit
@@ -11,7 +12,7 @@ from planner.instance import Instance
 
 
 def deals(m: Model, inst: Instance) -> None:
-    """sign[d,t] = 1 when deal d is signed at the start of period t.
+    """sign[d,t] = 1 when deal d is signed in period t: on its first day, or as soon as it can be.
 
         sum_t sign[d,t] <= 1
         lots[j] <= max_lots[j] * sum_{tau <= signed_by[j]} sign[d(j),tau]
@@ -222,3 +223,54 @@ def tiers(m: Model, inst: Instance) -> None:
         m.TIER_GROUPS,
         rule=lambda m, k: sum(m.in_tier[g] for g in m.tiers_of[k]) == 1,
     )
+
+
+def hours_used(m: Model, inst: Instance) -> None:
+    """Hours that count towards a commitment or tier are hours that work is done in.
+
+        sum_{v in p} goodput[v] * hourly[v,t,s]
+            <= sum_w serve[w,p,t,s] + sum_q use[q,p,t] * place[q] + sum_r flex[r,p,t,s]
+
+    for every pool p of a cloud and period t whose hours count (a window of all spend or of pay
+    as you go, or a year of tiers) and slice s, in working chips. Pay as you go is billed while it
+    runs, and nobody runs idle chips to meet a minimum; contracts count used or not, as they are
+    paid. Guaranteed hours that stand by for a contingency are left out.
+    """
+    st = standing_by(inst)
+    counted = hours_counted(inst)
+    some = [(v, t) for v, t in m.HOURLY if counted[inst.pay.pool[v], t] and not st[v, t]]
+    pool = inst.pay.pool.tolist()
+    m.HOURS_USED = pyo.Set(dimen=2, initialize=sorted({(pool[v], t) for v, t in some}))
+    members(m, "counted_hourly", (((pool[v], t), v) for v, t in some), m.HOURS_USED)
+    rows(
+        m,
+        "hours_used",
+        m.HOURS_USED,
+        m.S,
+        rule=lambda m, p, t, s: (
+            sum(m.goodput[v] * m.hourly[v, t, s] for v in m.counted_hourly[p, t])
+            - sum(m.serve[w, p, t, s] for w in m.workloads_on[p, t])
+            - sum(m.use[q, p, t] * m.place[q] for q in m.columns_in[p, t])
+            - sum(m.flex[r, p, t, s] for r in m.runs_on[p, t])
+            <= 0
+        ),
+    )
+
+
+def hours_counted(inst: Instance) -> npt.NDArray[np.bool_]:
+    """Whether the hours of a pool count towards a commitment or a tier [p, t]."""
+    c_, g_ = inst.rules.commitments, inst.rules.tiers
+    out = np.zeros(inst.pools.supply.shape, dtype=bool)
+    for c, counts in enumerate(c_.counts):
+        if counts != "contracts":
+            out |= c_.member[c][:, None] & c_.window[c][None, :]
+    for mask, window in zip(g_.member, g_.window, strict=True):
+        out |= mask[:, None] & window[None, :]
+    return out
+
+
+def standing_by(inst: Instance) -> npt.NDArray[np.bool_]:
+    """Whether hours of an offer may be held for a contingency: guaranteed, and one binds [v, t]."""
+    binds = np.asarray(inst.rules.contingencies.active.any(axis=0))
+    out: npt.NDArray[np.bool_] = inst.pay.guaranteed[:, None] & binds[None, :]
+    return out

@@ -7,6 +7,7 @@ import pyomo.environ as pyo
 
 from planner.equations.sets import Model, members, param, rows
 from planner.instance import Instance
+from planner.instance.rules import Commitments, Tiers
 
 
 def power(m: Model, inst: Instance) -> None:
@@ -61,11 +62,17 @@ def budget(m: Model, inst: Instance) -> None:
             + sum_j payment[j,t] * lots[j]
             + sum_{v,s} price[v,t] * slot_hours[t,s] * billed_share[t,s] * hourly[v,t,s]
             + sum_d (signing[d,t] + prepayment[d]) * sign[d,t] + sum_e cost[e] * qualify[e,t]
+            - sum_{d, tau: credited[tau] = t} prepayment[d] * sign[d,tau]
+            + sum_{c that ends in t} shortfall[c] + sum_d deal_shortfall[d] (in the last period)
+            - sum_{g of a year that ends in t} discount[g] * tier_spend[g]
             - over_budget[n,t] <= bound[n]
 
-    for every budget rule n and period t in which it holds, in USD of the period, not discounted;
-    payments follow their schedule (an upfront share falls into the start). over_budget >= 0
-    exists only where the rule has a price.
+    for every budget rule n and period t in which it holds, in USD of the period, not discounted.
+    Each falls into the period in which it is paid: payments by their schedule (an upfront share
+    at the start), exit fees when the contract is left, signing and prepayment when the deal is
+    signed, a prepayment's credit when it has come back, a take-or-pay shortfall in the last
+    period of its window, a deal's in the last of the horizon, a tier's rebate in the last period
+    of its year. over_budget >= 0 exists only where the rule has a price.
     """
     rules = inst.rules.budget
     keys = [tuple(k) for k in np.argwhere(rules.active).tolist()]
@@ -97,9 +104,21 @@ def budget(m: Model, inst: Instance) -> None:
     hourly = {(v, t, s): float(rate[v, t, s]) for v, t in m.HOURLY for s in m.S}
     param(m, "budget_hourly_usd", hourly, m.HOURLY, m.S)
     members(m, "budget_hourly", ((t, v) for v, t in m.HOURLY), m.T)
-    sign = {(d, t): float(d_.signing_usd[d, t] + d_.prepayment_usd[d]) for d, t in m.SIGN}
-    param(m, "sign_cash_usd", sign, m.SIGN)
-    members(m, "signs_at", ((t, d) for d, t in m.SIGN), m.T)
+    sign: dict[tuple[int, int, int], float] = {}
+    for d, tau in m.SIGN:
+        sign[d, tau, tau] = float(d_.signing_usd[d, tau] + d_.prepayment_usd[d])
+        back = int(d_.credited_in[d, tau])
+        if back < periods:
+            sign[d, tau, back] = sign.get((d, tau, back), 0.0) - float(d_.prepayment_usd[d])
+    m.SIGN_CASH = pyo.Set(dimen=3, initialize=list(sign))
+    param(m, "sign_cash_usd", sign, m.SIGN_CASH)
+    members(m, "signs_at", ((t, (d, tau)) for d, tau, t in sign), m.T, dimen=2)
+    members(m, "short_at", ((t, c) for c, t in enumerate(last_period(inst.rules.commitments))), m.T)
+    members(m, "deal_short_at", ((periods - 1, d) for d in m.DEAL_MINIMUM), m.T)
+    g_ = inst.rules.tiers
+    year = last_period(g_)
+    members(m, "rebates_at", ((year[k], g) for g, k in enumerate(g_.group.tolist())), m.T)
+    param(m, "rebate_share", dict(enumerate(g_.discount.tolist())), m.G)
     param(m, "qualify_cash_usd", dict(enumerate(inst.rules.qualification.cost_usd.tolist())), m.E)
     members(m, "qualifies_at", ((t, e) for e, t in m.QUALIFY), m.T)
     signed = c.payment_usd.sum(axis=0)
@@ -117,22 +136,31 @@ def budget(m: Model, inst: Instance) -> None:
                 for v in m.budget_hourly[t]
                 for s in m.S
             )
-            + sum(m.sign_cash_usd[d, t] * m.sign[d, t] for d in m.signs_at[t])
+            + sum(m.sign_cash_usd[d, tau, t] * m.sign[d, tau] for d, tau in m.signs_at[t])
             + sum(m.qualify_cash_usd[e] * m.qualify[e, t] for e in m.qualifies_at[t])
+            + sum(m.shortfall[c] for c in m.short_at[t])
+            + sum(m.deal_shortfall[d] for d in m.deal_short_at[t])
+            - sum(m.rebate_share[g] * m.tier_spend[g] for g in m.rebates_at[t])
             - sum(m.over_budget[n, t] for _ in m.over_budget_of[n, t])
             <= m.budget_room_usd[n, t]
         ),
     )
 
 
+def last_period(windows: Commitments | Tiers) -> list[int]:
+    """Last period of each window: when its shortfall is paid, or its rebate comes."""
+    return [int(np.flatnonzero(window).max()) for window in windows.window]
+
+
 def cash_limit(inst: Instance) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Most cash that a period can take: everything signed, bought and begun at once [t]."""
+    """Most cash that a period can take: all signed, bought, begun and left short at once [t]."""
     st, pay, d_ = inst.starts, inst.pay, inst.rules.deals
     hours = (inst.time.slot_hours * pay.billed_share).sum(axis=1)
     out = inst.contracts.payment_usd.sum(axis=0) + st.max_lots @ st.payment_usd
     out = out + inst.contracts.exit_fee_usd.sum()
     out = out + (pay.price_usd_per_chip_hour * pay.max_chips * hours[None, :]).sum(axis=0)
     out = out + (d_.signing_usd + d_.prepayment_usd[:, None]).sum(axis=0)
+    out = out + inst.rules.commitments.minimum_usd.sum() + d_.minimum_usd.sum()
     total: np.ndarray[tuple[int, ...], np.dtype[np.float64]] = (
         out + inst.rules.qualification.cost_usd.sum()
     )

@@ -115,31 +115,54 @@ def _by_pool(
 def supply(m: Model, inst: Instance) -> None:
     """What the provider allots covers contracts and pay as you go together.
 
-        contracted[p,t] + sum_{v in p} hourly[v,t,s] <= limit[p,t]
+        contracted[p,t] + sum_{v in p} hourly[v,t,s]
+            - kept[p,t] * sum_{j renews in p} delivered[j,t] * lots[j] <= allotted[p,t]
 
     for every (p,t) with pay as you go and every slice s, in chips; without pay as you go the
-    bound of contracted[p,t] says it. limit = max(supply, already signed).
+    bound of contracted[p,t], or `options.renewed_supply`, says it. allotted = max(supply, already
+    signed); kept is defined there, 0 without renewals.
     """
     keys = sorted({(int(inst.pay.pool[v]), t) for v, t in m.HOURLY})
     m.SUPPLIED = pyo.Set(dimen=2, initialize=keys)
-    param(m, "limit", table(inst.pools.limit), m.P, m.T)
+    param(m, "allotted", table(inst.pools.allotted), m.P, m.T)
+    renewed_chips(m, inst)
     rows(
         m,
         "supply",
         m.SUPPLIED,
         m.S,
         rule=lambda m, p, t, s: (
-            m.contracted[p, t] + sum(m.hourly[v, t, s] for v in m.hourly_in[p, t]) <= m.limit[p, t]
+            m.contracted[p, t]
+            + sum(m.hourly[v, t, s] for v in m.hourly_in[p, t])
+            - sum(m.kept[p, t] * m.delivered[j, t] * m.lots[j] for j in m.renewals_in[p, t])
+            <= m.allotted[p, t]
         ),
     )
 
 
+def renewed_chips(m: Model, inst: Instance) -> None:
+    """Which starts renew chips of a pool, and kept[p,t]: the part beyond what is allotted.
+
+    kept[p,t] = (limit[p,t] - allotted[p,t]) / renewable[p,t], 0 where nothing can be renewed.
+    """
+    pools, starts = inst.pools, inst.starts
+    beyond = pools.limit - pools.allotted
+    kept = {
+        (p, t): float(beyond[p, t] / pools.renewable[p, t])
+        for p, t in np.argwhere(beyond > 0).tolist()
+    }
+    param(m, "kept", kept, m.P, m.T)
+    renewing = inst.options.renews[:, None] & (starts.active > 0)
+    pairs = (((int(starts.pool[j]), t), j) for j, t in np.argwhere(renewing).tolist())
+    members(m, "renewals_in", pairs, m.P, m.T)
+
+
 def install(m: Model, inst: Instance) -> None:
-    """A region can take only so many new chips in a period.
+    """A region can take only so many new chips in a period; renewed ones stand there already.
 
         sum_{j starts in t, in region g} lot_chips[j] * lots[j] <= install_limit[g]
 
-    for every region g with a limit and period t with starts, in chips.
+    for every region g with a limit and period t with starts that are no renewals, in chips.
     """
     starts = inst.starts
     region = {name: g for g, name in enumerate(inst.regions)}
@@ -147,7 +170,7 @@ def install(m: Model, inst: Instance) -> None:
     pairs = [
         ((g, t), j)
         for j, (g, t) in enumerate(zip(where, starts.period.tolist(), strict=True))
-        if np.isfinite(inst.install_limit[g])
+        if np.isfinite(inst.install_limit[g]) and not inst.options.renews[j]
     ]
     m.INSTALL = pyo.Set(dimen=2, initialize=sorted({key for key, _ in pairs}))
     members(m, "starting_in", pairs, m.INSTALL)

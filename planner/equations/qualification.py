@@ -15,12 +15,13 @@ def qualification(m: Model, inst: Instance) -> None:
 
         sum_t qualify[e,t] <= 1
         sum_{w of generation} serve[w,p,t,s] <= room[p,t] * sum_{tau <= t - lead} qualify[e,tau]
-        sum_{r} flex[r,p,t,s] + sum_q use[q,p,t] * place[q]
+        sum_{r of generation} flex[r,p,t,s] + sum_{q of such r} use[q,p,t] * place[q]
                                           <= room[p,t] * sum_{tau <= t - lead} qualify[e,tau]
 
     for every row e that is not done: the second for serving, the third for training rows, for
     each pool p of the chip, period t and slice s; room is what the pool can hold, working chips.
-    Work begins no earlier than as_of; what ran before then is history and has no row.
+    A run that states no generation is of every one. Work begins no earlier than as_of; what ran
+    before then is history and has no row.
     """
     q = inst.rules.qualification
     horizon = len(inst.time.periods)
@@ -73,16 +74,26 @@ def qualification(m: Model, inst: Instance) -> None:
         ),
     )
     m.QUALIFIED_TRAINING = pyo.Set(
-        dimen=3, initialize=[k for k in uses if q.training[k[0]] and _trained(m, k)]
+        dimen=3, initialize=[k for k in uses if q.training[k[0]] and _trained(m, inst, k)]
     )
+    runs = [(k, r) for k in m.QUALIFIED_TRAINING for r in m.runs_on[k[1], k[2]] if q.runs[k[0], r]]
+    members(m, "qualified_runs", runs, m.QUALIFIED_TRAINING)
+    of_run = inst.training.column_run
+    columns = (
+        (k, c)
+        for k in m.QUALIFIED_TRAINING
+        for c in m.columns_in[k[1], k[2]]
+        if q.runs[k[0], of_run[c]]
+    )
+    members(m, "qualified_columns", columns, m.QUALIFIED_TRAINING)
     rows(
         m,
         "qualified_training",
         m.QUALIFIED_TRAINING,
         m.S,
         rule=lambda m, e, p, t, s: (
-            sum(m.flex[r, p, t, s] for r in m.runs_on[p, t])
-            + sum(m.use[c, p, t] * m.place[c] for c in m.columns_in[p, t])
+            sum(m.flex[r, p, t, s] for r in m.qualified_runs[e, p, t])
+            + sum(m.use[c, p, t] * m.place[c] for c in m.qualified_columns[e, p, t])
             - m.room[p, t] * sum(m.qualify[e, tau] for tau in m.qualified_by[e, t])
             <= 0
         ),
@@ -95,10 +106,11 @@ def _served(m: Model, inst: Instance, key: tuple[int, int, int]) -> bool:
     return any(inst.rules.qualification.workloads[e, w] for w in m.workloads_on[p, t])
 
 
-def _trained(m: Model, key: tuple[int, int, int]) -> bool:
-    """Whether a run could be trained there at all."""
-    _, p, t = key
-    return bool(len(m.runs_on[p, t]) or len(m.columns_in[p, t]))
+def _trained(m: Model, inst: Instance, key: tuple[int, int, int]) -> bool:
+    """Whether a run of the row's generation could be trained there at all."""
+    e, p, t = key
+    mine, of_run = inst.rules.qualification.runs[e], inst.training.column_run
+    return any(mine[r] for r in m.runs_on[p, t]) or any(mine[of_run[c]] for c in m.columns_in[p, t])
 
 
 def engineers(m: Model, inst: Instance) -> None:

@@ -96,6 +96,7 @@ def redundancy(m: Model, inst: Instance) -> None:
         for k, p, t in used
         if not con.outage[k] and con.lost[k, p]
         for j in m.starts_in[p, t]
+        if not inst.options.renews[j]
         if t - int(con.stop_periods[k]) < start[j] <= t and pool[j] == p
     ]
     members(m, "stopped_starts", stopped, m.COVER_POOLS)

@@ -4,7 +4,7 @@ Axes are named in brackets:
 
 t period, s slice of the week, p pool, w serving workload, l line of an existing contract,
 k existing contract, j start of a term offer (offer, pool, period), v pay-as-you-go offer in a
-pool, r training run, q placement column of a run that cannot pause.
+pool, o option of a line, r training run, q placement column of a run that cannot pause.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ class Pools:
     """Chips the provider allots, 0 before ready-for-service [p, t]."""
     existing: Floats
     """Chips of contracts already signed, when all are kept [p, t]."""
+    renewable: Floats
+    """Most chips that renewals of such contracts can keep after their end [p, t]."""
     kw: Floats
     """All-in power per chip, kW [p]."""
     training_eflop_per_s: Floats
@@ -79,9 +81,15 @@ class Pools:
     """Serving worth of a chip in reference chips, weighted by demand [p]."""
 
     @property
-    def limit(self) -> Floats:
-        """Most chips in the pool: what is allotted or already signed [p, t]."""
+    def allotted(self) -> Floats:
+        """Chips in the pool without any renewal: what is allotted or already signed [p, t]."""
         out: Floats = np.maximum(self.supply, self.existing)
+        return out
+
+    @property
+    def limit(self) -> Floats:
+        """Most chips in the pool, every renewal taken: allotted, signed or renewed [p, t]."""
+        out: Floats = np.maximum(self.supply, self.existing + self.renewable)
         return out
 
 
@@ -221,6 +229,46 @@ class Starts:
         """Payments for one lot within the horizon, discounted [j]."""
         out: Floats = self.present_usd.sum(axis=1)
         return out
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options in signed contracts, one for each line that a row fits."""
+
+    names: Strings
+    """`option: contract: pool` [o]."""
+    option: Strings
+    """Name in the case [o]."""
+    line: Ints
+    """Line of the contract [o]."""
+    renewal: Bools
+    """Keeps the line's chips past its end; otherwise adds chips while it stands [o]."""
+    lot_chips: Floats
+    """Chips in a lot [o]."""
+    most_lots: Ints
+    """Most lots in all, of a renewal no more than what is delivered at the end [o]."""
+    price_usd_per_chip_hour: Floats
+    """Price while it runs [o]."""
+    price_basis: Strings
+    """Basis of the price [o]."""
+    term_periods: Ints
+    """Length from the start of the lots [o]."""
+    upfront_share: Floats
+    """Share of the whole value that is paid at the start [o]."""
+    notice_days: Ints
+    """Days before the lots' start by which it must be exercised [o]."""
+    starts_in: Bools
+    """Periods in which its lots can start [o, t]."""
+    ending_chips: Floats
+    """Chips delivered in the last period of each line; 0 where it ends past the horizon [l]."""
+    of_start: Ints
+    """Option that a start exercises; -1 = it is one of an offer [j]."""
+
+    @property
+    def renews(self) -> Bools:
+        """Starts that keep chips which stand already: they install nothing [j]."""
+        chosen = np.append(self.renewal, False)
+        return np.asarray(chosen[self.of_start], dtype=bool)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from planner.case import Case
 from planner.instance.axes import (
     Contracts,
     Floats,
+    Options,
     PayAsYouGo,
     Pools,
     Serving,
@@ -19,16 +20,17 @@ from planner.instance.axes import (
     Training,
 )
 from planner.instance.demand import billed_share, serving_of
+from planner.instance.options import options_of, renewable_of
 from planner.instance.procurement import (
     contracts_of,
     discount,
     offers_of,
     pay_as_you_go_of,
-    starts_of,
     supply_of,
 )
 from planner.instance.rule_arrays import rules_of
 from planner.instance.rules import Rules
+from planner.instance.starts import starts_of
 from planner.instance.training import EFLOP_PER_TFLOP, training_of
 from planner.throughput.rates import Rates, rates_of
 
@@ -42,6 +44,7 @@ class Instance:
     serving: Serving
     contracts: Contracts
     starts: Starts
+    options: Options
     pay: PayAsYouGo
     training: Training
     regions: Strings
@@ -81,14 +84,16 @@ def build_instance(case: Case, rates: Rates | None = None) -> Instance:
     }
     contracts = contracts_of(case, market)
     serving = serving_of(case, rates)
-    pools = _pools(case, contracts, serving, rates)
-    starts = starts_of(case, pools, offers)
+    rights = options_of(case, contracts)
+    pools = _pools(case, contracts, rights, serving, rates)
+    starts, options = starts_of(case, pools, offers, market, contracts, rights)
     return Instance(
         time=time,
         pools=pools,
         serving=serving,
         contracts=contracts,
         starts=starts,
+        options=options,
         rules=rules_of(case, pools, serving, starts),
         pay=pay_as_you_go_of(case, pools, offers, billed_share(case, serving)),
         training=training_of(case, pools),
@@ -98,7 +103,9 @@ def build_instance(case: Case, rates: Rates | None = None) -> Instance:
     )
 
 
-def _pools(case: Case, contracts: Contracts, serving: Serving, rates: Rates) -> Pools:
+def _pools(
+    case: Case, contracts: Contracts, options: Options, serving: Serving, rates: Rates
+) -> Pools:
     chips = {c.chip: c for c in case.chips}
     geography = {(r.cloud, r.region): r.geography for r in case.regions}
     existing = np.zeros((len(case.pools), len(case.calendar)))
@@ -113,6 +120,7 @@ def _pools(case: Case, contracts: Contracts, serving: Serving, rates: Rates) -> 
         usable=np.array([p.usable_share for p in case.pools]),
         supply=supply_of(case),
         existing=existing,
+        renewable=renewable_of(options, contracts, len(case.pools)),
         kw=np.array([chips[p.chip].kw_per_chip for p in case.pools]),
         training_eflop_per_s=np.array(
             [

@@ -9,11 +9,9 @@ import numpy as np
 
 from planner.case import Calendar, Case, most_specific
 from planner.case.commercial import Contract, Offer
-from planner.instance.axes import Contracts, Floats, PayAsYouGo, Pools, Starts
+from planner.instance.axes import Contracts, Floats, PayAsYouGo, Pools
 
 _POOL = ("cloud", "region", "chip")
-MOST_LOTS = 10**9
-"""Lots of one start where nothing else limits them: they are kept as whole numbers."""
 
 
 def discount(calendar: Calendar, rate_per_year: float, middle: bool) -> Floats:
@@ -43,7 +41,7 @@ def supply_of(case: Case) -> Floats:
     return out
 
 
-def _delivered(ramp: Sequence[float], start: int, length: int, periods: int) -> Floats:
+def delivered_share(ramp: Sequence[float], start: int, length: int, periods: int) -> Floats:
     """Delivered share in each of `periods` periods for a contract from `start`, `length` long."""
     age = np.arange(periods) - start
     steps = np.array([*ramp, 1.0])
@@ -62,7 +60,7 @@ def contracts_of(case: Case, offers: dict[int, list[Offer]]) -> Contracts:
     horizon = len(calendar)
     pool_at = {(p.cloud, p.region, p.chip): i for i, p in enumerate(case.pools)}
     names = tuple(dict.fromkeys(line.contract for line in case.contracts))
-    multiplier = _multipliers(case)
+    multiplier = multipliers(case)
     rows: dict[str, list[Floats]] = {"chips": [], "payment": []}
     liability, credit, pools = [], [], []
     leave_from = np.full(len(names), horizon)
@@ -77,11 +75,11 @@ def contracts_of(case: Case, offers: dict[int, list[Offer]]) -> Contracts:
         age0 = max(0, round(before / (365.25 * calendar.months / 12)))
         begun = int(np.argmax(overlap > 0)) if overlap.any() else 0
         ramp = line.ramp[age0:] if age0 else line.ramp
-        delivered = _delivered(ramp, begun, len(longer), len(longer)) * overlap
+        delivered = delivered_share(ramp, begun, len(longer), len(longer)) * overlap
         paid = delivered * line.chips * hours * line.payment_usd_per_chip_hour
         p = pool_at[line.cloud, line.region, line.chip]
         beta = discount(longer, case.settings.discount_rate_per_year, middle=True)
-        market = [_price_path(offer, longer, multiplier[p]) for offer in offers.get(p, [])] or [
+        market = [price_path(offer, longer, multiplier[p]) for offer in offers.get(p, [])] or [
             np.full(len(longer), line.payment_usd_per_chip_hour)
         ]
         worth = np.minimum(line.payment_usd_per_chip_hour, np.min(market, axis=0))
@@ -121,12 +119,13 @@ def _periods_after(calendar: Calendar, line: Contract) -> int:
     return max(0, -(-months // calendar.months))
 
 
-def _multipliers(case: Case) -> list[float]:
+def multipliers(case: Case) -> list[float]:
+    """Price multiplier of each pool's region [p]."""
     region = {(r.cloud, r.region): r.price_multiplier for r in case.regions}
     return [region[p.cloud, p.region] for p in case.pools]
 
 
-def _price_path(offer: Offer, calendar: Calendar, multiplier: float) -> Floats:
+def price_path(offer: Offer, calendar: Calendar, multiplier: float) -> Floats:
     """Price of an offer in each period, USD per chip and hour [t]."""
     trend = (1.0 + offer.price_trend_per_year) ** calendar.years()
     out: Floats = offer.price_usd_per_chip_hour * multiplier * trend
@@ -172,92 +171,12 @@ def startable(case: Case, offer: Offer) -> list[int]:
     ]
 
 
-def starts_of(case: Case, pools: Pools, offers: dict[int, list[Offer]]) -> Starts:
-    """Every start of a term offer, with its cost inside and past the horizon.
-
-    Price is locked at signing unless floating: cost inside = sum over the term's periods within
-    the horizon of discount x hours x delivered chips x price (an upfront share of the whole is
-    paid at the start). What lies past the horizon is owed in full (`liability`) and worth
-    haircut x min(locked price, that offer's price then) (`credit`).
-    """
-    calendar = case.calendar
-    horizon, step = len(calendar), calendar.months
-    multiplier = _multipliers(case)
-    rate, haircut = case.settings.discount_rate_per_year, case.settings.horizon_end_haircut
-    longest = max((o.term_months for o in case.offers), default=0) // step
-    longer = calendar.extended(longest)
-    hours, beta = longer.hours(), discount(longer, rate, middle=True)
-    beta_start = discount(longer, rate, middle=False)
-    column: dict[str, list[object]] = {name: [] for name in Starts.__dataclass_fields__}
-    for p, found in offers.items():
-        for offer in found:
-            if not offer.term_months:
-                continue
-            term = offer.term_months // step
-            path = _price_path(offer, longer, multiplier[p])
-            for t in startable(case, offer):
-                share = _delivered(offer.ramp, t, term, len(longer))
-                covered = share[:horizon] > 0
-                room = float(np.min(pools.limit[p][covered], initial=np.inf))
-                most = int((room + 1e-6) // offer.lot_chips) if np.isfinite(room) else 0
-                most = min(most, offer.max_lots or MOST_LOTS)
-                if most < offer.min_lots:
-                    continue
-                price = path if offer.floating else np.full(len(longer), path[t])
-                owed = share * offer.lot_chips * hours * price
-                worth = share * offer.lot_chips * hours * np.minimum(price, path)
-                upfront = offer.upfront_share * float(owed.sum())
-                cash = owed * (1.0 - offer.upfront_share)
-                # The part paid upfront at the start, the rest as the chips are used.
-                present = beta * cash
-                present[t] += upfront * float(beta_start[t])
-                cash[t] += upfront
-                row: dict[str, object] = {
-                    "names": f"{offer.offer}: {pools.names[p]} @ {calendar.labels[t]}",
-                    "offer": offer.offer,
-                    "pool": p,
-                    "period": t,
-                    "lot_chips": offer.lot_chips,
-                    "min_lots": offer.min_lots,
-                    "max_lots": most,
-                    "active": share[:horizon],
-                    "term_periods": term,
-                    "payment_usd": cash[:horizon],
-                    "present_usd": present[:horizon],
-                    "accrued_usd": owed[:horizon],
-                    "liability_usd": float(
-                        (beta * owed)[horizon:].sum() * (1.0 - offer.upfront_share)
-                    ),
-                    "credit_usd": float(haircut * (beta * worth)[horizon:].sum()),
-                    "price_usd_per_chip_hour": float(path[t]),
-                    "price_basis": offer.basis,
-                    "deal": offer.deal,
-                    "sign_by_days": offer.lead_days,
-                }
-                for name, value in row.items():
-                    column[name].append(value)
-    texts = {"names", "offer", "price_basis", "deal"}
-    wholes = {"pool", "period", "min_lots", "max_lots", "term_periods", "sign_by_days"}
-    grids = {"active", "payment_usd", "present_usd", "accrued_usd"}
-    arrays: dict[str, object] = {}
-    for name, values in column.items():
-        if name in texts:
-            arrays[name] = tuple(values)
-        elif name in wholes:
-            arrays[name] = np.array(values, dtype=np.int64)
-        elif name in grids:
-            arrays[name] = np.array(values, dtype=float).reshape(len(values), horizon)
-        else:
-            arrays[name] = np.array(values, dtype=float)
-    return Starts(**arrays)  # type: ignore[arg-type]
-
-
 def pay_as_you_go_of(
     case: Case, pools: Pools, offers: dict[int, list[Offer]], billed_share: Floats
 ) -> PayAsYouGo:
     """Pay-as-you-go offers; the price always follows its trend."""
     calendar = case.calendar
-    multiplier = _multipliers(case)
+    multiplier = multipliers(case)
     found = [(p, o) for p, rows in offers.items() for o in rows if o.term_months == 0]
     most = np.zeros((len(found), len(calendar)))
     price = np.zeros_like(most)
@@ -269,7 +188,7 @@ def pay_as_you_go_of(
             limit = np.minimum(limit, offer.max_chips)
         allowed = startable(case, offer)
         most[v, allowed] = limit[allowed]
-        price[v] = _price_path(offer, calendar, multiplier[p])
+        price[v] = price_path(offer, calendar, multiplier[p])
     return PayAsYouGo(
         names=tuple(f"{o.offer}: {pools.names[p]}" for p, o in found),
         offer=tuple(o.offer for _, o in found),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from calendar import isleap
 from collections.abc import Iterator
 from datetime import date, timedelta
 
 import numpy as np
 
 from planner.case import Calendar, Case
-from planner.case.tables import TABLE
-from planner.errors import Fault, InputError
+from planner.case.agreements import Deal
+from planner.case.calendar import DAYS_PER_YEAR, add_months
+from planner.errors import InputError
 from planner.instance.axes import Bools, Pools, Serving, Starts
-from planner.instance.procurement import contracts_of, offers_of, startable
+from planner.instance.impossible import impossible
 from planner.instance.rules import (
     BudgetRules,
     Commitments,
@@ -29,14 +31,10 @@ from planner.instance.rules import (
 def rules_of(case: Case, pools: Pools, serving: Serving, starts: Starts) -> Rules:
     """Every rule of a case as arrays.
 
-    Raises InputError when a hard share cannot hold before any decision takes effect.
+    Raises InputError when contracts that are signed make a hard limit impossible.
     """
-    shares = _share_rules(case, pools)
-    faults = _impossible_shares(case, pools, starts, shares)
-    if faults:
-        raise InputError(faults)
-    return Rules(
-        shares=shares,
+    rules = Rules(
+        shares=_share_rules(case, pools),
         power=_power_rules(case, pools),
         budget=_budget_rules(case),
         placement=_placement_rules(case, pools, serving),
@@ -46,6 +44,10 @@ def rules_of(case: Case, pools: Pools, serving: Serving, starts: Starts) -> Rule
         tiers=_tiers(case, pools),
         contingencies=_contingencies(case, pools, serving),
     )
+    faults = impossible(case, pools, starts, rules)
+    if faults:
+        raise InputError(faults)
+    return rules
 
 
 def groups(pools: Pools, dimension: str, member: str) -> Iterator[tuple[str, Bools]]:
@@ -91,53 +93,6 @@ def _share_rules(case: Case, pools: Pools) -> ShareRules:
         ),
         penalty_usd=np.array([_penalty(r.penalty_usd_per_unit) for _, r, _ in found]),
     )
-
-
-def _impossible_shares(case: Case, pools: Pools, starts: Starts, rules: ShareRules) -> list[Fault]:
-    """Hard shares that what is signed already breaks while no decision can change it.
-
-    A fault names the first such period of a rule and member. Rules on what is served are left
-    out: demand may stay unserved.
-    """
-    hard = np.isfinite(rules.penalty_usd)
-    hard = ~hard & np.array([measure != "served" for measure in rules.measure], dtype=bool)
-    if not (hard & (rules.bound < 1)).any():
-        return []
-    offers = offers_of(case)
-    c = contracts_of(case, {p: [o for o in rows if o.term_months] for p, rows in offers.items()})
-    periods = np.arange(len(case.calendar))
-    lots, hours = np.zeros_like(pools.supply, dtype=bool), np.zeros_like(pools.supply, dtype=bool)
-    np.logical_or.at(lots, starts.pool, starts.active > 0)
-    can_leave = (c.leave_from < c.leave_until)[:, None] & (periods >= c.leave_from[:, None])
-    np.logical_or.at(lots, c.line_pool, can_leave[c.line_contract])
-    for p, rows in offers.items():
-        for offer in rows:
-            if not offer.term_months and offer.max_chips != 0 and offer.max_supply_share != 0:
-                open_in = startable(case, offer)
-                hours[p, open_in] |= pools.supply[p, open_in] > 0
-    spend = np.zeros_like(pools.supply)
-    np.add.at(spend, c.line_pool, c.payment_usd)
-    ones = np.ones_like(pools.usable)
-    measures = {
-        "spend": (spend, ones, lots | hours),
-        "chips": (pools.existing, pools.reference_chips, lots | hours),
-        "training_peak": (pools.existing, pools.training_eflop_per_s, lots),
-    }
-    faults = []
-    for n in np.flatnonzero(hard).tolist():
-        amount, weight, reach = measures[rules.measure[n]]
-        amount = amount * weight[:, None]
-        whole, part = amount.sum(axis=0), amount[rules.member[n]].sum(axis=0)
-        fixed = rules.active[n] & ~reach[weight > 0].any(axis=0)
-        broken = fixed & (part > rules.bound[n] * whole * (1 + 1e-9))
-        for t in np.flatnonzero(broken)[:1].tolist():
-            rule = (
-                f"rule '{rules.names[n]}' cannot hold in {case.calendar.labels[t]}, which no "
-                f"decision can reach: signed contracts make its share of {rules.measure[n]} "
-                f"{part[t] / whole[t]:.4g}, the bound is {rules.bound[n]:g}"
-            )
-            faults.append(Fault(TABLE["limits"].file, rule, None, "bound"))
-    return faults
 
 
 def _power_rules(case: Case, pools: Pools) -> PowerRules:
@@ -203,6 +158,14 @@ def _qualifications(case: Case, pools: Pools, serving: Serving) -> Qualification
             [(generation == row.generation) & use for row, use in zip(rows, serves, strict=True)],
             len(generation),
         ),
+        runs=_grid(
+            [
+                np.array([run.generation in ("", row.generation) for run in case.training], bool)
+                & (not use)
+                for row, use in zip(rows, serves, strict=True)
+            ],
+            len(case.training),
+        ),
         training=np.array([not use for use in serves], dtype=bool),
         cost_usd=np.array([row.cost_usd for row in rows]),
         engineers=np.array([row.engineers for row in rows]),
@@ -215,33 +178,42 @@ def _qualifications(case: Case, pools: Pools, serving: Serving) -> Qualification
 
 
 def _deals(case: Case, starts: Starts) -> Deals:
+    """Deals; one under negotiation can be signed from the period under way on.
+
+    It is signed on the period's first day, or on as_of or its earliest day where that falls into
+    the period, so that an offer of it starts no later than one that needs no deal would.
+    """
     calendar = case.calendar
     rate = case.settings.discount_rate_per_year
     names = [deal.deal for deal in case.deals]
     horizon = len(calendar)
     sign_in = np.zeros((len(names), horizon), dtype=bool)
     signing, present = np.zeros((len(names), horizon)), np.zeros((len(names), horizon))
-    years = calendar.years()
+    credited = np.full((len(names), horizon), horizon, dtype=np.int64)
+    days: list[list[date]] = []
     for d, deal in enumerate(case.deals):
-        first = calendar.first_from(max(case.settings.as_of, deal.earliest_signing or date.min))
+        soonest = max(case.settings.as_of, deal.earliest_signing or date.min)
+        days.append([max(day, soonest) for day in calendar.starts[:-1]])
         if deal.status == "negotiating":
-            sign_in[d, first:] = True
+            sign_in[d] = [soonest < end for end in calendar.starts[1:]]
         signing[d] = deal.signing_cost_usd
+        since = np.array([(day - calendar.starts[0]).days for day in days[d]])
+        years = since / DAYS_PER_YEAR
         back = years + deal.prepayment_credited_months / 12
         held = deal.prepayment_usd * ((1 + rate) ** -years - (1 + rate) ** -back)
         present[d] = deal.signing_cost_usd * (1 + rate) ** -years + held
+        credited[d] = [_credited_in(calendar, day, deal) for day in days[d]]
     of_start = np.array([names.index(x) if x else -1 for x in starts.deal], dtype=np.int64)
-    signed_by = np.array(
-        [
-            sum(
-                day + timedelta(days=int(lead)) <= calendar.starts[t]
-                for day in calendar.starts[:-1]
-            )
-            - 1
-            for t, lead in zip(starts.period.tolist(), starts.sign_by_days.tolist(), strict=True)
-        ],
-        dtype=np.int64,
-    )
+    signed_by = [
+        sum(
+            day + timedelta(days=int(lead)) <= calendar.starts[t]
+            for day in (days[d] if d >= 0 else calendar.starts[:-1])
+        )
+        - 1
+        for d, t, lead in zip(
+            of_start.tolist(), starts.period.tolist(), starts.sign_by_days.tolist(), strict=True
+        )
+    ]
     return Deals(
         names=tuple(names),
         open=np.array([deal.status == "signed" for deal in case.deals], dtype=bool),
@@ -249,10 +221,18 @@ def _deals(case: Case, starts: Starts) -> Deals:
         signing_usd=signing,
         prepayment_usd=np.array([deal.prepayment_usd for deal in case.deals]),
         present_usd=present,
+        credited_in=credited,
         minimum_usd=np.array([deal.minimum_spend_usd for deal in case.deals]),
         of_start=of_start,
-        signed_by=signed_by,
+        signed_by=np.array(signed_by, dtype=np.int64),
     )
+
+
+def _credited_in(calendar: Calendar, signed: date, deal: Deal) -> int:
+    """Period in which a prepayment has come back; the number of periods when after them."""
+    first = add_months(signed, deal.prepayment_credited_months)
+    day = first + timedelta(days=signed.day - 1)
+    return sum(end <= day for end in calendar.starts[1:])
 
 
 def _commitments(case: Case, pools: Pools) -> Commitments:
@@ -282,14 +262,22 @@ def _commitments(case: Case, pools: Pools) -> Commitments:
 
 
 def _tiers(case: Case, pools: Pools) -> Tiers:
+    """Tiers by cloud and year; a year that the horizon cuts has its part of each threshold.
+
+    What was spent before the horizon, or will be after it, is not known: thresholds are taken
+    for the share of the year's days within the horizon, as if the rest ran at the same pace.
+    """
     calendar = case.calendar
     rows = sorted(case.tiers, key=lambda row: (row.cloud, row.year, row.from_usd))
     keys = list(dict.fromkeys((row.cloud, row.year) for row in rows))
     cloud = np.array(pools.cloud)
     year = np.array([day.year for day in calendar.starts[:-1]])
+    part = {y: float((calendar.hours() / 24)[year == y].sum()) / (365 + isleap(y)) for _, y in keys}
     group = [keys.index((row.cloud, row.year)) for row in rows]
     upper = [
-        rows[i + 1].from_usd if i + 1 < len(rows) and group[i + 1] == group[i] else np.inf
+        rows[i + 1].from_usd * part[rows[i].year]
+        if i + 1 < len(rows) and group[i + 1] == group[i]
+        else np.inf
         for i in range(len(rows))
     ]
     end = calendar.years() + calendar.hours() / (24 * 365.25)
@@ -301,7 +289,7 @@ def _tiers(case: Case, pools: Pools) -> Tiers:
         group_names=tuple(f"{name} {y}" for name, y in keys),
         member=_grid([cloud == name for name, _ in keys], len(cloud)),
         window=_grid([year == y for _, y in keys], len(calendar)),
-        from_usd=np.array([row.from_usd for row in rows]),
+        from_usd=np.array([row.from_usd * part[row.year] for row in rows]),
         to_usd=np.array(upper),
         discount=np.array([row.discount for row in rows]),
         present=np.array([(1 + rate) ** -y for y in last]),

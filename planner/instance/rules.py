@@ -91,6 +91,8 @@ class Qualifications:
     """Pools of the chip [e, p]."""
     workloads: Bools
     """Workloads of the generation, none for training [e, w]."""
+    runs: Bools
+    """Runs of the generation, and those of no stated one; none for serving [e, r]."""
     training: Bools
     """Whether it enables training instead [e]."""
     cost_usd: Floats
@@ -114,13 +116,17 @@ class Deals:
     open: Bools
     """Signed already [d]."""
     sign_in: Bools
-    """Periods at whose start it can be signed; none when signed or rejected [d, t]."""
+    """Periods in which it can be signed, on their first day or as soon as it can be; none when
+    signed or rejected [d, t]."""
     signing_usd: Floats
     """Signing cost when signed in the period, cash [d, t]."""
     prepayment_usd: Floats
     """Prepayment, cash at signing [d]."""
     present_usd: Floats
     """Present value of signing in the period: cost, and prepayment less its credit [d, t]."""
+    credited_in: Ints
+    """Period in which a prepayment made in t has come back, as cash; past the horizon: its
+    number of periods [d, t]."""
     minimum_usd: Floats
     """Least payments to its offers within the horizon [d]."""
     of_start: Ints

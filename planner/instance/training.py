@@ -106,9 +106,9 @@ def _sites(case: Case) -> dict[tuple[str, str], list[int]]:
 def _placements(case: Case, pools: Pools, r: int, rate: Floats) -> list[_Column]:
     """Every (site, start, duration) that can do the run within its window.
 
-    chips = work / (rate x hours of the periods touched), rounded up to whole pods; whole pods
-    finish early, so the last period is used in part. On a campus the chips are split by what
-    its pools can hold.
+    Each pool of a site gives whole pods of its own, about in proportion to what it can hold: the
+    fewest that do the work in the hours of the periods touched. Whole pods finish early, so the
+    last period is used in part.
     """
     run, calendar = case.training[r], case.calendar
     hours = calendar.hours()
@@ -119,20 +119,15 @@ def _placements(case: Case, pools: Pools, r: int, rate: Floats) -> list[_Column]
         rates = rate[members]
         if not rates.all():
             continue
-        pod = max(case.pools[p].pod_chips for p in members)
+        pods = np.array([float(case.pools[p].pod_chips) for p in members])
         for start in range(first, last + 1):
             for periods in range(1, last - start + 2):
                 span = slice(start, start + periods)
                 room = (pools.usable[:, None] * pools.limit)[members, span].min(axis=1)
-                if room.sum() <= 0:
+                chips = whole_pods(work / float(hours[span].sum()), rates, room, pods)
+                if chips is None or chips.sum() > (run.max_chips or math.inf) + 1e-6:
                     continue
-                split = room / room.sum()
-                per_hour = float(split @ rates)
-                pods = max(1, math.ceil(work / (per_hour * hours[span].sum()) / pod - 1e-9))
-                chips = float(pods * pod)
-                if chips > min(room.sum(), run.max_chips or math.inf) + 1e-6:
-                    continue
-                needed = work / (per_hour * chips)
+                needed = work / float(chips @ rates)
                 share = np.zeros(len(calendar))
                 for t in range(start, start + periods):
                     share[t] = min(1.0, needed / hours[t])
@@ -140,7 +135,30 @@ def _placements(case: Case, pools: Pools, r: int, rate: Floats) -> list[_Column]
                 if periods > 1 and share[start + periods - 1] <= 1e-9:
                     continue
                 use = np.zeros((len(pools.names), len(calendar)))
-                use[members] = chips * split[:, None] * share[None, :]
+                use[members] = chips[:, None] * share[None, :]
                 name = f"{run.run}: {site}/{chip} from {calendar.labels[start]} for {periods}"
-                found.append(_Column(name, r, start, periods, chips, use))
+                found.append(_Column(name, r, start, periods, float(chips.sum()), use))
     return found
+
+
+def whole_pods(work_per_hour: float, rates: Floats, room: Floats, pods: Floats) -> Floats | None:
+    """Chips of each pool of a site, whole pods, that do so much work in an hour [pool].
+
+    rates is the work of a chip in an hour, room the chips that a pool can hold, pods the chips
+    of its pod. What is needed is split by room and rounded down to pods; then the pool furthest
+    below its part gives one more until the work is done. A run takes at least one pod. None when
+    the pools cannot do it.
+    """
+    most = np.floor((room + 1e-6) / pods)
+    if most.sum() <= 0 or room.sum() <= 0:
+        return None
+    split = room / room.sum()
+    part = work_per_hour / float(split @ rates) * split / pods
+    taken = np.minimum(np.floor(part + 1e-9), most)
+    while taken.sum() < 1 or float(taken * pods @ rates) < work_per_hour * (1 - 1e-12):
+        behind = np.where(taken < most, (part - taken) * pods, -np.inf)
+        if not np.isfinite(behind).any():
+            return None
+        taken[int(np.argmax(behind))] += 1
+    out: Floats = taken * pods
+    return out

@@ -175,7 +175,8 @@ def _no_contracts(inst: Instance) -> Instance:
     none = _none(inst.contracts)
     pools = replace(inst.pools, existing=np.zeros_like(inst.pools.existing))
     supply = replace(pools, supply=np.maximum(pools.supply, inst.pools.limit))
-    return replace(inst, contracts=none, pools=supply)
+    options = replace(inst.options, ending_chips=np.zeros(0))
+    return replace(inst, contracts=none, pools=supply, options=options)
 
 
 def _no_hourly(inst: Instance) -> Instance:

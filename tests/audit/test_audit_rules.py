@@ -158,7 +158,7 @@ def test_every_variant_of_rules_together(rules: Any, compiled: Callable[[Instanc
 
 
 def _power(member: str) -> Limit:
-    return Limit(limit="x", kind="power", dimension="region", member=member, bound=3.0)
+    return Limit(limit="x", kind="power", dimension="region", member=member, bound=30.0)
 
 
 ONLY: dict[str, dict[str, Any]] = {
@@ -207,11 +207,13 @@ def test_one_kind_of_rule_is_the_compiled_model(
 
 
 def test_nothing_can_be_decided_at_the_end(compiled: Callable[[Instance], Any]) -> None:
-    """In the last period no work begins, no deal is signed, and history needs no qualification."""
+    """In the last period no work begins, deals are signed while it is under way, and history
+    needs no qualification."""
     every = case()
     late = every.settings.model_copy(update={"as_of": date(2027, 7, 2)})
     problem = compiled(build_instance(replace(every, settings=late, limits=())))
-    assert len(problem.audit.columns["qualify"]) == len(problem.audit.columns["sign"]) == 0
+    assert len(problem.audit.columns["qualify"]) == 0
+    assert set(problem.audit.columns["sign"]["period"].tolist()) == {3}
     assert len(problem.audit.rows["qualified_serving"]) == 0
     assert_equal(problem)
 

@@ -14,6 +14,13 @@ from planner.case import Case, load_case
 SMALL = Path(__file__).parents[2] / "data" / "small"
 
 RULE_TABLES = {
+    "options.csv": """\
+option,contract,cloud,region,chip,kind,lot_chips,max_lots,price_usd_per_chip_hour,term_months,\
+exercise_by_days,window_from,window_to,lead_days,upfront_share,source,basis
+h200-again,alder-h200,*,us-1,*,renewal,500,6,2.1,12,90,,,,0.1,invented,assumption
+h200-again,alder-h200,*,eu-1,*,renewal,500,,2.2,6,30,,,,,invented,assumption
+tpu-more,birch-tpu,*,*,tpu-v6e,expansion,250,4,1.3,6,,2027-01-01,2027-04-01,30,,invented,published
+""",
     "deals.csv": """\
 deal,status,signing_cost_usd,prepayment_usd,prepayment_credited_months,minimum_spend_usd,\
 earliest_signing,ready_for_service,source,basis

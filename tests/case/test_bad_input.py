@@ -669,6 +669,14 @@ REFERENCES = [
         "has no row in supply.csv",
     ),
     Bad(
+        "a quarter without supply",
+        cell("supply.csv", 6, "period", "2027-Q1"),
+        "pools.csv",
+        5,
+        None,
+        "supply.csv has no row for 2027-Q2 and 1 more; where there is none, state 0",
+    ),
+    Bad(
         "offer that fits no pool",
         cell("offers.csv", 3, "chip", "gb200"),
         "offers.csv",

@@ -42,6 +42,73 @@ def row(name: str, file: str, text: str, column: str, words: str, alone: bool = 
 
 
 IDLE = "has no meaning for kind"
+OPTIONS = [
+    bad("no such contract", "options", 4, "contract", "oak", "there is no contract 'oak'"),
+    bad("any contract", "options", 2, "contract", "*", "'*' is not a valid label"),
+    bad(
+        "a pool that the contract has not",
+        "options",
+        4,
+        "region",
+        "us-1",
+        "fits no line of contract 'birch-tpu'",
+        at="cloud/region/chip",
+    ),
+    bad("named like an offer", "options", 4, "option", "on-demand", "an offer is called 'on-d"),
+    bad(
+        "one option of two contracts",
+        "options",
+        3,
+        "contract",
+        "alder-trn2",
+        "option 'h200-again' has another contract elsewhere",
+        alone=False,
+    ),
+    bad("another kind elsewhere", "options", 3, "kind", "expansion", "another kind", alone=False),
+    bad("no such kind", "options", 2, "kind", "swap", "'swap' is not one of"),
+    bad(
+        "a renewal with a window",
+        "options",
+        2,
+        "window_from",
+        "2027-01-01",
+        f"{IDLE} renewal",
+    ),
+    bad("a renewal with an end", "options", 2, "window_to", "2027-01-01", f"{IDLE} renewal"),
+    bad("a renewal with a lead", "options", 2, "lead_days", "5", f"{IDLE} renewal"),
+    bad("an expansion with notice", "options", 4, "exercise_by_days", "5", f"{IDLE} expansion"),
+    bad("an endless expansion", "options", 4, "max_lots", "", "kind expansion needs it"),
+    bad("no lots", "options", 2, "max_lots", "0", "0 is below 1"),
+    bad("an empty lot", "options", 2, "lot_chips", "0", "0 is not above 0"),
+    bad("half a quarter", "options", 2, "term_months", "4", "4 is not a multiple of 3 months"),
+    bad("no term", "options", 2, "term_months", "0", "0 is below 1"),
+    bad("paid to take it", "options", 2, "price_usd_per_chip_hour", "-1", "-1 is below 0"),
+    bad("more than all upfront", "options", 2, "upfront_share", "1.5", "1.5 is above 1"),
+    bad(
+        "a window that ends first",
+        "options",
+        4,
+        "window_to",
+        "2026-12-01",
+        "2026-12-01 is before window_from",
+    ),
+    row(
+        "two rows of one line",
+        "options",
+        "tpu-more,birch-tpu,birch,*,*,expansion,250,4,1.3,6,,,,,,,",
+        "contract/cloud/region/chip",
+        "is as specific as line 4",
+        alone=False,
+    ),
+    row(
+        "a row twice",
+        "options",
+        "tpu-more,birch-tpu,*,*,tpu-v6e,expansion,250,4,1.3,6,,,,,,,",
+        "option/contract/cloud/region/chip",
+        "repeats line 4",
+        alone=False,
+    ),
+]
 DEALS = [
     bad("no such deal", "offers", 6, "deal", "oak", "there is no deal 'oak'"),
     bad("any deal", "offers", 6, "deal", "*", "'*' is not a valid label"),
@@ -146,6 +213,14 @@ QUALIFICATION = [
     bad("no such chip", "qualification", 2, "chip", "h300", "there is no chip 'h300'"),
     bad("any chip", "qualification", 2, "chip", "*", "'*' is not a valid label"),
     bad("no such generation", "qualification", 2, "generation", "2", "there is no generation '2'"),
+    bad(
+        "a run of no known generation",
+        "training",
+        2,
+        "generation",
+        "9",
+        "there is no generation '9' in models or qualification",
+    ),
     bad("a cost when done", "qualification", 4, "cost_usd", "1", "has no meaning when done"),
     bad("engineers when done", "qualification", 4, "engineers", "1", "has no meaning when done"),
     bad("a lead when done", "qualification", 4, "lead_months", "1", "has no meaning when done"),
@@ -255,7 +330,7 @@ CONTINGENCIES = [
     ),
 ]  # fmt: skip
 
-BAD = [*DEALS, *COMMITMENTS, *TIERS, *QUALIFICATION, *LIMITS, *CONTINGENCIES]
+BAD = [*OPTIONS, *DEALS, *COMMITMENTS, *TIERS, *QUALIFICATION, *LIMITS, *CONTINGENCIES]
 
 
 @pytest.fixture
@@ -371,6 +446,7 @@ def test_an_hour_or_notice_reaches_a_period(folder: Path) -> None:
     text = (folder / "offers.csv").read_text().splitlines()
     head, first = text[0], text[1].split(",")
     assert head.split(",")[11] == "lead_days"
+    (folder / "options.csv").unlink()
     first[11] = "200"  # 2027-07 at the earliest: the third quarter of 2027
     (folder / "offers.csv").write_text("\n".join([head, ",".join(first)]) + "\n")
     cell("limits.csv", 2, "bound", "0.8")(folder)
@@ -393,6 +469,7 @@ def test_an_hour_or_notice_reaches_a_period(folder: Path) -> None:
 
 def test_hours_do_not_move_a_share_of_training_peak(folder: Path) -> None:
     """Pay as you go does not train: only lots and notice reach a share of training peak."""
+    (folder / "options.csv").unlink()
     text = (folder / "offers.csv").read_text().splitlines()
     hours = [line for line in text if ",on_demand," in line]
     (folder / "offers.csv").write_text("\n".join([text[0], *hours]) + "\n")

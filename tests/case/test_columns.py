@@ -26,7 +26,7 @@ from planner.provenance import provenance
 from tests.case.rule_tables import RULE_TABLES, rules_case
 from tests.cases import DATA, small_case
 
-ON_RULES = ("offers.deal", "offers.guaranteed", "qualification_engineers")
+ON_RULES = ("offers.deal", "offers.guaranteed", "training.generation", "qualification_engineers")
 """Columns and keys of other tables that only the rules give a meaning to."""
 COLUMNS = [(table.name, column) for table in TABLES for column in table.columns]
 SHOWN = ("name", "description")

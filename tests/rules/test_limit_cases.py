@@ -54,7 +54,7 @@ def cost(case: Case) -> float:
     except InfeasibleError:
         return np.inf
     except InputError as error:
-        if "which no decision can reach" in str(error):
+        if "which no decision can reach" in str(error) or "that cannot be left" in str(error):
             return np.inf
         raise
 
@@ -639,10 +639,13 @@ def test_a_shortfall_is_not_carried_over() -> None:
 @pytest.mark.parametrize("step", [1e6, SPENT[0] * (1 - 1e-9), 4.2e6, 5e6])
 @pytest.mark.parametrize("rate", [0.0, 0.08])
 def test_a_discount_is_paid_when_the_spend_reaches_the_step(step: float, rate: float) -> None:
-    """10 % of the year's whole spend at its end; a plan may spend up to a step that pays."""
+    """10 % of the year's whole spend at its end; a plan may spend up to a step that pays.
+
+    The horizon has 92 days of 2026, and that part of its threshold; w2 is a tenth dearer.
+    """
     rows = (
         Tier(cloud="ash", tier="list", year=2026, from_usd=0, discount=0),
-        Tier(cloud="ash", tier="gold", year=2026, from_usd=step, discount=0.1),
+        Tier(cloud="ash", tier="gold", year=2026, from_usd=step * 365 / 92, discount=0.1),
     )
     plan = solved(plain(rate=rate, tiers=rows))
     end = (1 + rate) ** (-92 / 365.25)
