@@ -107,6 +107,7 @@ def left_of(inst: Instance, matrix: Matrix) -> Left:
         age = np.arange(t)[None, :] - st.period[start][:, None]
         recent = (age >= 0) & (age < con.stop_periods[case]) & (st.active[start] > 0)
         recent &= con.lost[case][st.pool[start]][:, None]
+        recent &= ~inst.options.renews[start][:, None]
         i, period = np.nonzero(recent)
         j = start[i]
         at = (case * p + st.pool[j]) * t + period
