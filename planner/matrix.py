@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -97,15 +98,15 @@ def _compile(m: Model) -> Matrix:
         column_index[var.name] = index
         data.extend(block)
         start += len(block)
-    position = {id(v): i for i, v in enumerate(data)}
-    order = np.array([position[id(v)] for v in form.columns], dtype=np.int64)
     n = len(data)
+    position = dict(zip(map(id, data), range(n), strict=True))
+    order = np.fromiter(map(position.__getitem__, map(id, form.columns)), dtype=np.int64)
     a = _spread(form.A, order, n)
     kinds = np.array([entry.bound_type for entry in form.rows], dtype=np.int64)
     rhs = np.asarray(form.rhs, dtype=float)
     rows, row_index = _row_labels([entry.constraint for entry in form.rows])
     names = tuple(obj.name.removeprefix(COST_PREFIX) for obj in form.objectives)
-    bounds = [v.bounds for v in data]
+    lower, upper, integer = _columns(data)
     return Matrix(
         cost_terms=names,
         cost=_spread(form.c, order, n).toarray(),
@@ -113,9 +114,9 @@ def _compile(m: Model) -> Matrix:
         a=a,
         row_lower=np.where(kinds == 1, -np.inf, rhs),
         row_upper=np.where(kinds == -1, np.inf, rhs),
-        lower=np.array([-np.inf if lo is None else lo for lo, _ in bounds], dtype=float),
-        upper=np.array([np.inf if up is None else up for _, up in bounds], dtype=float),
-        integer=_whole(data),
+        lower=lower,
+        upper=upper,
+        integer=integer,
         columns=columns,
         column_index=column_index,
         rows=rows,
@@ -123,15 +124,36 @@ def _compile(m: Model) -> Matrix:
     )
 
 
-def _whole(data: list[Any]) -> npt.NDArray[np.bool_]:
-    """Whether each variable is a whole number; asked once for each domain, not each variable."""
-    known: dict[int, bool] = {}
-    out = np.zeros(len(data), dtype=bool)
-    for i, v in enumerate(data):
-        key = id(v.domain)
-        if key not in known:
-            known[key] = not v.is_continuous()
-        out[i] = known[key]
+def _columns(data: list[Any]) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+    """Bounds of each variable, the tighter of its own and its domain's, and whether it is whole.
+
+    A domain is asked once, not for each of its variables.
+    """
+    lower, upper = (_numbers(data, side) for side in ("_lb", "_ub"))
+    domains = list(map(attrgetter("domain"), data))
+    code = np.fromiter(map(id, domains), dtype=np.int64)
+    integer = np.zeros(len(data), dtype=bool)
+    for first in np.unique(code, return_index=True)[1].tolist():
+        here = code == code[first]
+        low, high = domains[first].bounds()
+        lower[here] = np.maximum(lower[here], -np.inf if low is None else low)
+        upper[here] = np.minimum(upper[here], np.inf if high is None else high)
+        integer[here] = not data[first].is_continuous()
+    return lower, upper, integer
+
+
+def _numbers(data: list[Any], side: str) -> Floats:
+    """One side's bound of each variable, infinite where there is none.
+
+    Read where Pyomo keeps it: its properties compare with the domain each time they are asked.
+    """
+    missing = -np.inf if side == "_lb" else np.inf
+    try:
+        out = np.array(list(map(attrgetter(side), data)), dtype=float)
+    except (TypeError, ValueError):  # an expression stands there
+        public = attrgetter("lb" if side == "_lb" else "ub")
+        out = np.array(list(map(public, data)), dtype=float)
+    out[np.isnan(out)] = missing
     return out
 
 

@@ -22,6 +22,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("planner.throughput", "planner.provenance"),
     ("planner.melange",),
     ("planner.instance",),
+    ("planner.generate",),
     ("planner.equations",),
     ("planner.model",),
     ("planner.matrix",),

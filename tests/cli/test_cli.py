@@ -472,3 +472,16 @@ def test_export_refuses_what_it_does_not_know(here: Here) -> None:
     assert here("export", SMALL, "--format", "xlsx").code == 2
     assert here("export", SMALL, "--out", "nowhere/small.mps").code == 2
     assert here.files() == []
+
+
+# -- generate ------------------------------------------------------------------------------------
+
+
+def test_generate_makes_a_case_that_checks(here: Here) -> None:
+    assert here("generate", "mine", "--columns", "1000", "--seed", "5").code == 0
+    assert here("check", "mine").code == 0
+    ran = here("generate", "mine", "--columns", "1000")
+    assert ran.code == 2
+    assert "exists already" in ran.err
+    assert here("generate", "other", "--columns", "1").code == 2
+    assert here.files() == ["mine"]
