@@ -22,12 +22,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import highspy
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from benchmarks._arrays import highs_of
 from planner.generate import generated_case
 from planner.instance import Instance, build_instance
 from planner.matrix import Matrix, compile_model
@@ -69,22 +69,6 @@ def families(matrix: Matrix) -> list[Family]:
         sign = np.where(low == high, "=", np.where(np.isinf(high), ">=", "<="))
         out.append(Family(name, columns, values, sign, np.where(np.isinf(high), low, high)))
     return out
-
-
-def raw_way(matrix: Matrix) -> Any:
-    """Ready arrays to HiGHS."""
-    lp = highspy.HighsLp()
-    lp.num_col_, lp.num_row_ = matrix.shape[1], matrix.shape[0]
-    lp.col_cost_, lp.offset_ = matrix.objective, matrix.offset
-    lp.col_lower_, lp.col_upper_ = matrix.lower, matrix.upper
-    lp.row_lower_, lp.row_upper_ = matrix.row_lower, matrix.row_upper
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_, lp.a_matrix_.index_ = matrix.a.indptr, matrix.a.indices
-    lp.a_matrix_.value_ = matrix.a.data
-    h: Any = highspy.Highs()  # type: ignore[no-untyped-call]
-    h.setOptionValue("output_flag", False)
-    h.passModel(lp)
-    return h
 
 
 def linopy_way(matrix: Matrix, rows: list[Family]) -> Any:
@@ -131,7 +115,7 @@ def run() -> dict[str, float]:
     matrix = compile_model(build_model(inst))
     rows = families(matrix)
     ways: dict[str, Callable[[], Any]] = {
-        "raw": lambda: raw_way(matrix),
+        "raw": lambda: highs_of(matrix, whole=False),
         "planner": lambda: planner_way(inst),
         "linopy": lambda: linopy_way(matrix, rows),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -12,7 +14,9 @@ import pyomo.environ as pyo
 import scipy.sparse as sp
 from pyomo.common.errors import InfeasibleConstraintException
 from pyomo.common.gc_manager import PauseGC
+from pyomo.repn.plugins import standard_form
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
+from pyomo.repn.util import TemplateVarRecorder
 
 from planner.equations import Model
 from planner.errors import InfeasibleError
@@ -86,21 +90,20 @@ def compile_model(m: Model) -> Matrix:
 def _compile(m: Model) -> Matrix:
     variables = list(m.component_objects(pyo.Var, active=True))
     try:
-        form = LinearStandardFormCompiler().write(m, mixed_form=True)
+        with _recording():
+            form = LinearStandardFormCompiler().write(m, mixed_form=True)
     except InfeasibleConstraintException as error:
         raise InfeasibleError(f"a rule that nothing can satisfy: {error}") from error
     columns, column_index, start = {}, {}, 0
     data = []
     for var in variables:
-        index = tuple(var.keys()) if var.is_indexed() else (None,)
-        block = list(var.values())
+        index, block = _members(var)
         columns[var.name] = slice(start, start + len(block))
-        column_index[var.name] = index
+        column_index[var.name] = tuple(index)
         data.extend(block)
         start += len(block)
     n = len(data)
-    position = dict(zip(map(id, data), range(n), strict=True))
-    order = np.fromiter(map(position.__getitem__, map(id, form.columns)), dtype=np.int64)
+    order = _positions(data, form.columns)
     a = _spread(form.A, order, n)
     kinds = np.array([entry.bound_type for entry in form.rows], dtype=np.int64)
     rhs = np.asarray(form.rhs, dtype=float)
@@ -122,6 +125,54 @@ def _compile(m: Model) -> Matrix:
         rows=rows,
         row_index=row_index,
     )
+
+
+def _members(var: Any) -> tuple[list[Any], list[Any]]:
+    """Indices and members of a variable, in the order in which Pyomo holds them.
+
+    Read from the container: walking the index set looks each of them up again.
+    """
+    held = var._data  # noqa: SLF001
+    return list(held), list(held.values())
+
+
+class _Recorder(TemplateVarRecorder):  # type: ignore[misc]
+    """Numbers the columns of a variable at once; Pyomo's own goes member by member."""
+
+    def add(self, var: Any) -> None:
+        """Give every member of the variable that `var` belongs to its column."""
+        component = var.parent_component()
+        name = self.symbolmap.getSymbol(component)
+        if name in self.env:
+            return
+        index, block = _members(component)
+        start = len(self.var_map)
+        span = range(start, start + len(block))
+        ids = list(map(id, block))
+        self.env[name] = dict(zip(index, span, strict=True))
+        self.var_map.update(zip(ids, block, strict=True))
+        if self._var_order is not None:
+            self._var_order.update(zip(ids, span, strict=True))
+
+
+@contextmanager
+def _recording() -> Iterator[None]:
+    """Let the standard-form compiler use `_Recorder`; it takes its recorder from its module."""
+    before = standard_form.TemplateVarRecorder
+    standard_form.TemplateVarRecorder = _Recorder
+    try:
+        yield
+    finally:
+        standard_form.TemplateVarRecorder = before
+
+
+def _positions(data: list[Any], columns: list[Any]) -> npt.NDArray[np.int64]:
+    """Position in `data` of each of `columns`, which are the same objects."""
+    known = np.fromiter(map(id, data), dtype=np.int64)
+    wanted = np.fromiter(map(id, columns), dtype=np.int64)
+    sorter = np.argsort(known)
+    out: npt.NDArray[np.int64] = sorter[np.searchsorted(known, wanted, sorter=sorter)]
+    return out
 
 
 def _columns(data: list[Any]) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:

@@ -43,7 +43,12 @@ ORDER: tuple[tuple[str, ...], ...] = (
 """A module imports from rows above its own, and from its own package."""
 
 SEAMS = {
-    "pyomo": ("planner.equations", "planner.model", "planner.matrix"),
+    "pyomo": (
+        "planner.equations",
+        "planner.model",
+        "planner.matrix",
+        "planner.solve.other",
+    ),
     "highspy": ("planner.solve.session",),
     "pydantic": ("planner.case", "planner.cli", "planner.melange"),
     "matplotlib": ("planner.plot",),
