@@ -136,8 +136,32 @@ def _members(var: Any) -> tuple[list[Any], list[Any]]:
     return list(held), list(held.values())
 
 
+class _Plain(dict[Any, Any]):
+    """Members of an indexed Set by its index; what is not there yet is asked of Pyomo."""
+
+    def __init__(self, component: Any) -> None:
+        super().__init__({index: tuple(each) for index, each in component.items()})
+        self._component = component
+
+    def __missing__(self, index: Any) -> Any:
+        return self._component[index]
+
+
+class _Names(dict[str, Any]):
+    """Names that compiled templates see, with Sets as tuples: Pyomo's iterate many times slower."""
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if getattr(value, "ctype", None) in (pyo.Set, pyo.RangeSet):
+            value = _Plain(value) if value.is_indexed() else tuple(value)
+        super().__setitem__(name, value)
+
+
 class _Recorder(TemplateVarRecorder):  # type: ignore[misc]
     """Numbers the columns of a variable at once; Pyomo's own goes member by member."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.env: Any = _Names(self.env)
 
     def add(self, var: Any) -> None:
         """Give every member of the variable that `var` belongs to its column."""
