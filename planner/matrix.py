@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -11,7 +14,9 @@ import pyomo.environ as pyo
 import scipy.sparse as sp
 from pyomo.common.errors import InfeasibleConstraintException
 from pyomo.common.gc_manager import PauseGC
+from pyomo.repn.plugins import standard_form
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
+from pyomo.repn.util import TemplateVarRecorder
 
 from planner.equations import Model
 from planner.errors import InfeasibleError
@@ -118,27 +123,26 @@ def compile_model(m: Model) -> Matrix:
 def _compile(m: Model) -> Matrix:
     variables = list(m.component_objects(pyo.Var, active=True))
     try:
-        form = LinearStandardFormCompiler().write(m, mixed_form=True)
+        with _recording():
+            form = LinearStandardFormCompiler().write(m, mixed_form=True)
     except InfeasibleConstraintException as error:
         raise InfeasibleError(f"a rule that nothing can satisfy: {error}") from error
     columns, column_index, start = {}, {}, 0
     data = []
     for var in variables:
-        index = tuple(var.keys()) if var.is_indexed() else (None,)
-        block = list(var.values())
+        index, block = _members(var)
         columns[var.name] = slice(start, start + len(block))
-        column_index[var.name] = index
+        column_index[var.name] = tuple(index)
         data.extend(block)
         start += len(block)
-    position = {id(v): i for i, v in enumerate(data)}
-    order = np.array([position[id(v)] for v in form.columns], dtype=np.int64)
     n = len(data)
+    order = _positions(data, form.columns)
     a = _spread(form.A, order, n)
     kinds = np.array([entry.bound_type for entry in form.rows], dtype=np.int64)
     rhs = np.asarray(form.rhs, dtype=float)
     rows, row_index = _row_labels([entry.constraint for entry in form.rows])
     names = tuple(obj.name.removeprefix(COST_PREFIX) for obj in form.objectives)
-    bounds = [v.bounds for v in data]
+    lower, upper, integer = _columns(data)
     return Matrix(
         cost_terms=names,
         cost=_spread(form.c, order, n).toarray(),
@@ -146,9 +150,9 @@ def _compile(m: Model) -> Matrix:
         a=a,
         row_lower=np.where(kinds == 1, -np.inf, rhs),
         row_upper=np.where(kinds == -1, np.inf, rhs),
-        lower=np.array([-np.inf if lo is None else lo for lo, _ in bounds], dtype=float),
-        upper=np.array([np.inf if up is None else up for _, up in bounds], dtype=float),
-        integer=_whole(data),
+        lower=lower,
+        upper=upper,
+        integer=integer,
         columns=columns,
         column_index=column_index,
         rows=rows,
@@ -156,15 +160,108 @@ def _compile(m: Model) -> Matrix:
     )
 
 
-def _whole(data: list[Any]) -> npt.NDArray[np.bool_]:
-    """Whether each variable is a whole number; asked once for each domain, not each variable."""
-    known: dict[int, bool] = {}
-    out = np.zeros(len(data), dtype=bool)
-    for i, v in enumerate(data):
-        key = id(v.domain)
-        if key not in known:
-            known[key] = not v.is_continuous()
-        out[i] = known[key]
+def _members(var: Any) -> tuple[list[Any], list[Any]]:
+    """Indices and members of a variable, in the order in which Pyomo holds them.
+
+    Read from the container: walking the index set looks each of them up again.
+    """
+    held = var._data  # noqa: SLF001
+    return list(held), list(held.values())
+
+
+class _Plain(dict[Any, Any]):
+    """Members of an indexed Set by its index; what is not there yet is asked of Pyomo."""
+
+    def __init__(self, component: Any) -> None:
+        super().__init__({index: tuple(each) for index, each in component.items()})
+        self._component = component
+
+    def __missing__(self, index: Any) -> Any:
+        return self._component[index]
+
+
+class _Names(dict[str, Any]):
+    """Names that compiled templates see, with Sets as tuples: Pyomo's iterate many times slower."""
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if getattr(value, "ctype", None) in (pyo.Set, pyo.RangeSet):
+            value = _Plain(value) if value.is_indexed() else tuple(value)
+        super().__setitem__(name, value)
+
+
+class _Recorder(TemplateVarRecorder):  # type: ignore[misc]
+    """Numbers the columns of a variable at once; Pyomo's own goes member by member."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.env: Any = _Names(self.env)
+
+    def add(self, var: Any) -> None:
+        """Give every member of the variable that `var` belongs to its column."""
+        component = var.parent_component()
+        name = self.symbolmap.getSymbol(component)
+        if name in self.env:
+            return
+        index, block = _members(component)
+        start = len(self.var_map)
+        span = range(start, start + len(block))
+        ids = list(map(id, block))
+        self.env[name] = dict(zip(index, span, strict=True))
+        self.var_map.update(zip(ids, block, strict=True))
+        if self._var_order is not None:
+            self._var_order.update(zip(ids, span, strict=True))
+
+
+@contextmanager
+def _recording() -> Iterator[None]:
+    """Let the standard-form compiler use `_Recorder`; it takes its recorder from its module."""
+    before = standard_form.TemplateVarRecorder
+    standard_form.TemplateVarRecorder = _Recorder
+    try:
+        yield
+    finally:
+        standard_form.TemplateVarRecorder = before
+
+
+def _positions(data: list[Any], columns: list[Any]) -> npt.NDArray[np.int64]:
+    """Position in `data` of each of `columns`, which are the same objects."""
+    known = np.fromiter(map(id, data), dtype=np.int64)
+    wanted = np.fromiter(map(id, columns), dtype=np.int64)
+    sorter = np.argsort(known)
+    out: npt.NDArray[np.int64] = sorter[np.searchsorted(known, wanted, sorter=sorter)]
+    return out
+
+
+def _columns(data: list[Any]) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+    """Bounds of each variable, the tighter of its own and its domain's, and whether it is whole.
+
+    A domain is asked once, not for each of its variables.
+    """
+    lower, upper = (_numbers(data, side) for side in ("_lb", "_ub"))
+    domains = list(map(attrgetter("domain"), data))
+    code = np.fromiter(map(id, domains), dtype=np.int64)
+    integer = np.zeros(len(data), dtype=bool)
+    for first in np.unique(code, return_index=True)[1].tolist():
+        here = code == code[first]
+        low, high = domains[first].bounds()
+        lower[here] = np.maximum(lower[here], -np.inf if low is None else low)
+        upper[here] = np.minimum(upper[here], np.inf if high is None else high)
+        integer[here] = not data[first].is_continuous()
+    return lower, upper, integer
+
+
+def _numbers(data: list[Any], side: str) -> Floats:
+    """One side's bound of each variable, infinite where there is none.
+
+    Read where Pyomo keeps it: its properties compare with the domain each time they are asked.
+    """
+    missing = -np.inf if side == "_lb" else np.inf
+    try:
+        out = np.array(list(map(attrgetter(side), data)), dtype=float)
+    except (TypeError, ValueError):  # an expression stands there
+        public = attrgetter("lb" if side == "_lb" else "ub")
+        out = np.array(list(map(public, data)), dtype=float)
+    out[np.isnan(out)] = missing
     return out
 
 

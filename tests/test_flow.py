@@ -20,10 +20,13 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("planner.errors", "planner.example_cases", "planner.held_back"),
     ("planner.case",),
     ("planner.throughput", "planner.provenance"),
+    ("planner.melange",),
     ("planner.instance",),
+    ("planner.generate",),
     ("planner.equations",),
     ("planner.model",),
     ("planner.matrix",),
+    ("planner.export",),
     ("planner.solve",),
     ("planner.values",),
     ("planner.extract", "planner.tables_options", "planner.tables_rules"),
@@ -40,9 +43,14 @@ ORDER: tuple[tuple[str, ...], ...] = (
 """A module imports from rows above its own, and from its own package."""
 
 SEAMS = {
-    "pyomo": ("planner.equations", "planner.model", "planner.matrix"),
+    "pyomo": (
+        "planner.equations",
+        "planner.model",
+        "planner.matrix",
+        "planner.solve.other",
+    ),
     "highspy": ("planner.solve.session",),
-    "pydantic": ("planner.case", "planner.cli"),
+    "pydantic": ("planner.case", "planner.cli", "planner.melange"),
     "matplotlib": ("planner.plot",),
     "typer": ("planner.cli",),
     "rich": ("planner.cli",),

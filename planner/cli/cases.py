@@ -12,9 +12,11 @@ from rich.table import Table
 
 from planner.case import load_case
 from planner.case.tables import TABLES
+from planner.case.write import save_case
 from planner.cli.app import AsJson, CaseFolder, app, err, out
 from planner.errors import Fault, InputError
 from planner.example_cases import NAMES, example_folder
+from planner.generate import generated_case
 from planner.instance import build_instance
 from planner.provenance import provenance
 
@@ -68,3 +70,20 @@ def check(case: CaseFolder, as_json: AsJson = False) -> None:
         ]
         view.add_row(name, *cells)
     out.print(view)
+
+
+@app.command()
+def generate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
+    columns: Annotated[int, typer.Option(help="Columns of the model, about.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal cases.")] = 0,
+) -> None:
+    """Draw a case of any size with the statistics of the reference case, without its rules.
+
+    Example: [bold]planner generate large --columns 300000 --seed 1[/bold]
+    """
+    if folder.exists():
+        raise InputError([Fault(str(folder), "exists already")])
+    case = generated_case(columns, seed)
+    save_case(case, folder)
+    err.print(f"{folder}: {len(case.pools)} pools, {len(case.serving)} workloads")

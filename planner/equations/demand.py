@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyomo.environ as pyo
 
+from planner.equations.bulk import bounded, flat_set
 from planner.equations.sets import Model, param, rows, serve_triples
 from planner.instance import Instance
 
@@ -19,11 +20,11 @@ def serving(m: Model, inst: Instance) -> None:
     w, p, t = np.nonzero(serve_triples(inst))
     whole = np.where(inst.serving.deferrable[w, None], np.inf, peak[w, t] / rate[w, p, t][:, None])
     most = np.minimum(whole, pool_room(inst)[p, t][:, None])
-    slots = [(*key, s) for key in m.SERVE for s in m.S]
-    upper = dict(zip(slots, most.ravel().tolist(), strict=True))
+    slices = range(len(inst.time.slices))
+    slots = [(*key, s) for key in m.SERVE for s in slices]
     # One flat set: Pyomo walks a product of sets several times slower.
-    m.SERVE_SLOTS = pyo.Set(dimen=4, initialize=slots)
-    m.serve = pyo.Var(m.SERVE_SLOTS, bounds=lambda _m, *key: (0.0, upper[key]))
+    flat_set(m, "SERVE_SLOTS", slots, 4)
+    bounded(m, "serve", slots, most.ravel().tolist(), m.SERVE_SLOTS)
     param(m, "rate", dict(zip(m.SERVE, rate[w, p, t].tolist(), strict=True)), m.SERVE)
 
 
@@ -47,12 +48,10 @@ def demand_peak(m: Model, inst: Instance) -> None:
     peak = inst.serving.peak
     wait = inst.serving.deferrable
     keys = [(w, t) for w, t in np.argwhere(peak.sum(axis=2) > 0).tolist() if not wait[w]]
-    m.PEAKED = pyo.Set(dimen=2, initialize=keys)
-    slices = range(peak.shape[2])
-    m.unserved = pyo.Var(m.PEAKED, m.S, bounds=lambda _m, w, t, s: (0.0, float(peak[w, t, s])))
-    param(
-        m, "peak", {(w, t, s): float(peak[w, t, s]) for w, t in keys for s in slices}, m.PEAKED, m.S
-    )
+    flat_set(m, "PEAKED", keys, 2)
+    values = {(w, t, s): most for w, t in keys for s, most in enumerate(peak[w, t].tolist())}
+    bounded(m, "unserved", list(values), list(values.values()), m.PEAKED, m.S)
+    param(m, "peak", values, m.PEAKED, m.S)
     rows(
         m,
         "demand_peak",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyomo.environ as pyo
 
+from planner.equations.bulk import bounded, flat_set
 from planner.equations.sets import Model, members, param, rows, table
 from planner.instance import Instance
 
@@ -42,8 +43,9 @@ def pay_as_you_go(m: Model, inst: Instance) -> None:
     most = pay.max_chips
     keys = [(v, t) for v, t in np.argwhere(most > 0).tolist()]
     m.V = pyo.RangeSet(0, len(pay.names) - 1)
-    m.HOURLY = pyo.Set(dimen=2, initialize=keys)
-    m.hourly = pyo.Var(m.HOURLY, m.S, bounds=lambda _m, v, t, _s: (0.0, float(most[v, t])))
+    flat_set(m, "HOURLY", keys, 2)
+    upper = {(v, t, s): float(most[v, t]) for v, t in keys for s in m.S}
+    bounded(m, "hourly", list(upper), list(upper.values()), m.HOURLY, m.S)
     pool = pay.pool.tolist()
     members(m, "hourly_in", (((pool[v], t), v) for v, t in keys), m.P, m.T)
     firm = ((pool[v], t, v) for v, t in keys if not pay.interruptible[v])

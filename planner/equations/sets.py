@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyomo.environ as pyo
 
+from planner.equations.bulk import fill, flat_set
 from planner.instance import Instance
 
 Model = Any
@@ -28,8 +29,9 @@ def table(array: npt.NDArray[Any]) -> dict[Any, Any]:
 
 
 def param(m: Model, name: str, values: Mapping[Any, float], *sets: Any) -> None:
-    """Add a Param over `sets`; entries that are not given are 0."""
-    m.add_component(name, pyo.Param(*sets, initialize=dict(values), default=0.0))
+    """Add a Param over `sets`; entries that are not given are 0, keys are indices of the sets."""
+    m.add_component(name, pyo.Param(*sets, default=0.0))
+    fill(m.component(name), values)
 
 
 def members(
@@ -70,7 +72,7 @@ def add_sets(m: Model, inst: Instance) -> None:
     m.W = pyo.RangeSet(0, len(serving.names) - 1)
     possible = serve_triples(inst)
     triples = list(zip(*(axis.tolist() for axis in np.nonzero(possible)), strict=True))
-    m.SERVE = pyo.Set(dimen=3, initialize=triples)
+    flat_set(m, "SERVE", triples, 3)
     members(m, "pools_for", (((w, t), p) for w, p, t in triples), m.W, m.T)
     members(m, "workloads_on", (((p, t), w) for w, p, t in triples), m.P, m.T)
     firm = ~serving.deferrable

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyomo.environ as pyo
 
+from planner.equations.bulk import bounded, flat_set
 from planner.equations.demand import pool_room
 from planner.equations.sets import Model, members, param, rows, table
 from planner.instance import Instance
@@ -57,8 +58,9 @@ def flexible(m: Model, inst: Instance) -> None:
         & flexible_run[:, None, None]
     )
     keys = [tuple(key) for key in np.argwhere(can).tolist()]
-    m.FLEX = pyo.Set(dimen=3, initialize=keys)
-    m.flex = pyo.Var(m.FLEX, m.S, bounds=lambda _m, r, p, t, _s: (0.0, float(limited[r, p, t])))
+    flat_set(m, "FLEX", keys, 3)
+    upper = {(r, p, t, s): float(limited[r, p, t]) for r, p, t in keys for s in m.S}
+    bounded(m, "flex", list(upper), list(upper.values()), m.FLEX, m.S)
     members(m, "runs_on", (((p, t), r) for r, p, t in keys), m.P, m.T)
     firm = ((p, t, r) for r, p, t in keys if not tr.preemptible[r])
     members(m, "firm_runs_on", (((p, t), r) for p, t, r in firm), m.P, m.T)

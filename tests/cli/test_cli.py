@@ -426,3 +426,62 @@ def test_the_program_refuses_in_one_message(tmp_path: Path) -> None:
 def test_the_console_script_is_this_program() -> None:
     text = (ROOT / "pyproject.toml").read_text()
     assert 'planner = "planner.cli:main"' in text
+
+
+# -- import and export ---------------------------------------------------------------------------
+
+INSTANCE = DATA / "melange" / "mixed_80_20_tpot40_r4.json"
+
+
+def test_import_makes_a_case_that_checks(here: Here) -> None:
+    assert here("import", "melange", str(INSTANCE), "mine").code == 0
+    assert here("check", "mine").code == 0
+    assert here.files() == ["mine"]
+
+
+def test_import_leaves_an_existing_folder_alone(here: Here) -> None:
+    (here.folder / "mine").mkdir()
+    ran = here("import", "melange", str(INSTANCE), "mine")
+    assert ran.code == 2
+    assert "exists already" in ran.err
+    assert list((here.folder / "mine").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("lengths", "says"),
+    [("1;2", "2 lengths for 8 input buckets"), ("1;x", "not numbers"), ("0;1", "below 1")],
+)
+def test_import_refuses_lengths_that_do_not_fit(lengths: str, says: str, here: Here) -> None:
+    ran = here("import", "melange", str(INSTANCE), "mine", "--input-tokens", lengths)
+    assert ran.code == 2
+    assert says in ran.err
+    assert here.files() == []
+
+
+@pytest.mark.parametrize("kind", ["mps", "lp"])
+def test_export_writes_a_file(kind: str, here: Here) -> None:
+    assert here("export", SMALL, "--format", kind).code == 0
+    assert here.files() == [f"small.{kind}"]
+    ran = here("export", SMALL, "--format", kind)
+    assert ran.code == 2
+    assert "--force" in ran.err
+    assert here("export", SMALL, "--format", kind, "--force").code == 0
+
+
+def test_export_refuses_what_it_does_not_know(here: Here) -> None:
+    assert here("export", SMALL, "--format", "xlsx").code == 2
+    assert here("export", SMALL, "--out", "nowhere/small.mps").code == 2
+    assert here.files() == []
+
+
+# -- generate ------------------------------------------------------------------------------------
+
+
+def test_generate_makes_a_case_that_checks(here: Here) -> None:
+    assert here("generate", "mine", "--columns", "1000", "--seed", "5").code == 0
+    assert here("check", "mine").code == 0
+    ran = here("generate", "mine", "--columns", "1000")
+    assert ran.code == 2
+    assert "exists already" in ran.err
+    assert here("generate", "other", "--columns", "1").code == 2
+    assert here.files() == ["mine"]

@@ -47,6 +47,8 @@ def names_in_source() -> set[str]:
                 out.add(f"cost_{pattern(node.args[1])}")
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_horizon_end":
                 out.add(f"cost_{pattern(node.args[2])}_past_horizon")
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "bounded":
+                out.add(f"columns_{pattern(node.args[1])}")
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute):
                 name, value = node.targets[0].attr, ast.unparse(node.value)
                 if value.startswith("pyo.Var("):

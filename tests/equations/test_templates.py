@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,10 @@ from planner.equations import EQUATIONS
 from planner.instance import build_instance
 from planner.matrix import compile_model
 from planner.model import build_model, templates
-from tests.cases import demand_rows, measured, random_case, small_case, tiny_case, valid
+from tests.cases import ROOT, demand_rows, measured, random_case, small_case, tiny_case, valid
+from tests.cases_rules import tiny_rules_case
+
+EQUATION_FILES = ROOT / "tests" / "golden" / "equations"
 
 
 def expanded(m: Any) -> list[str]:
@@ -28,11 +32,30 @@ def expanded(m: Any) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("make", [tiny_case, small_case], ids=["tiny", "small"])
-def test_no_family_expands_in_silence(make: Any) -> None:
-    m = build_model(build_instance(make()))
+CASES: dict[str, Callable[[], Case]] = {
+    "tiny": tiny_case,
+    "small": small_case,
+    "rules": tiny_rules_case,
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_family_expands_in_silence(name: str) -> None:
+    m = build_model(build_instance(CASES[name]()))
     assert sum(1 for _ in m.component_objects(pyo.Constraint)) > 10
     assert expanded(m) == []
+
+
+def test_every_family_is_looked_at() -> None:
+    """Each constraint that has a golden matrix stands in one of the cases above."""
+    there: set[str] = set()
+    for make in CASES.values():
+        m = build_model(build_instance(make()))
+        there |= {family.name for family in m.component_objects(pyo.Constraint) if len(family)}
+    wanted = {f.stem.removeprefix("rows_") for f in EQUATION_FILES.glob("rows_*.txt")}
+    assert len(wanted) > 30
+    assert wanted - there == set()
+    assert there - wanted == set()
 
 
 def test_a_family_that_expands_is_noticed() -> None:

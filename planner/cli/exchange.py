@@ -1,0 +1,103 @@
+"""`planner import` and `planner export`: instances of others come in, models go out."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from planner.case import load_case
+from planner.case.write import save_case
+from planner.cli.app import CaseFolder, app, err
+from planner.errors import Fault, InputError
+from planner.export import write_lp, write_mps
+from planner.instance import build_instance
+from planner.matrix import compile_model
+from planner.melange import INPUT_TOKENS, OUTPUT_TOKENS, melange_case
+from planner.model import build_model
+
+incoming = typer.Typer(
+    help="Make a case from an instance of another planner.\n\n"
+    "Example: [bold]planner import melange instance.json mycase[/bold]",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+app.add_typer(incoming, name="import")
+
+
+class ModelFormat(StrEnum):
+    """File formats of a model."""
+
+    mps = "mps"
+    lp = "lp"
+
+
+def _lengths(option: str, text: str | None, usual: tuple[float, ...]) -> tuple[float, ...]:
+    """Token lengths such as `25;100;250`; the usual ones when none are given."""
+    if text is None:
+        return usual
+    try:
+        lengths = tuple(float(part) for part in text.split(";"))
+    except ValueError as error:
+        raise InputError([Fault(option, f"'{text}' is not numbers between `;`")]) from error
+    if not all(1.0 <= length <= 1e9 for length in lengths):
+        raise InputError([Fault(option, f"'{text}' holds a length below 1 or above 1e9")])
+    return lengths
+
+
+@incoming.command()
+def melange(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Instance in Mélange's format.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Case folder to make.")],
+    input_tokens: Annotated[
+        str | None,
+        typer.Option(help="Input length of each bucket, such as 25;100; the usual eight if none."),
+    ] = None,
+    output_tokens: Annotated[
+        str | None,
+        typer.Option(help="Output length of each bucket; the usual six if none."),
+    ] = None,
+) -> None:
+    """Make a case of a Mélange instance: GPU types, prices, rates and one month of demand.
+
+    All of it a thousand times: the instance's USD/h is the plan's cost / 744,000.
+
+    Example: [bold]planner import melange data/melange/mixed_80_20_tpot40_r4.json mycase[/bold]
+    """
+    if folder.exists():
+        raise InputError([Fault(str(folder), "exists already")])
+    case = melange_case(
+        file,
+        _lengths("--input-tokens", input_tokens, INPUT_TOKENS),
+        _lengths("--output-tokens", output_tokens, OUTPUT_TOKENS),
+    )
+    save_case(case, folder)
+    err.print(f"{folder}: {len(case.chips)} GPU types, {len(case.serving)} buckets with requests")
+
+
+@app.command()
+def export(
+    case: CaseFolder,
+    kind: Annotated[ModelFormat, typer.Option("--format", help="File format.")] = ModelFormat.mps,
+    file: Annotated[
+        Path | None, typer.Option("--out", help="File to write; <case name>.<format> if none.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Write a case's model for any solver, in USD, chips and requests per second.
+
+    Example: [bold]planner export data/small --format lp --out small.lp[/bold]
+    """
+    read = load_case(case)
+    target = file if file is not None else Path(f"{read.settings.name}.{kind.value}")
+    if target.exists() and not force:
+        raise InputError([Fault(str(target), "exists already; --force replaces it")])
+    if not target.parent.is_dir():
+        raise InputError([Fault(str(target), "its folder does not exist")])
+    matrix = compile_model(build_model(build_instance(read)))
+    write = {ModelFormat.mps: write_mps, ModelFormat.lp: write_lp}[kind]
+    write(matrix, target, read.settings.name)
+    rows, columns = matrix.shape
+    err.print(f"{target}: {rows:,} rows, {columns:,} columns", highlight=False)
