@@ -27,6 +27,7 @@ from planner.run_folder import MANIFEST
 from planner.solve.session import Session
 from tests.audit.rules_case import rules_case
 from tests.cases import small_case, small_plan
+from tests.cases_rules import tiny_rules_case
 
 Change = Callable[[Instance, float], Instance]
 
@@ -207,6 +208,31 @@ def test_prices_of_rules_lie_between_fresh_differences(name: str) -> None:
     for kind in kinds:
         for row in shown(table, kind, 2):
             between(rules_problem(), name, row)
+
+
+def test_prices_of_contingencies_lie_between_fresh_differences() -> None:
+    problem = problem_of(planner.solve(tiny_rules_case(), gap=0.0))
+    inst, matrix = problem.inst, problem.matrix
+    every = limits_of(problem.case, inst, problem.labels)
+    one = solved(problem, "investment")
+    rows = shown(
+        price_table(one, [x for x in every if x.kind == "contingency"], 100), "contingency"
+    )
+    assert rows
+    for row in rows:
+        k, t = inst.rules.contingencies.names.index(row.member), inst.time.periods.index(row.period)
+        costs = []
+        for h in (-row.step, 0.0, row.step):
+            low = matrix.row_lower.copy()
+            for i, (kk, w, tt, s) in enumerate(matrix.row_index["cover_demand"]):
+                if (kk, tt) == (k, t):
+                    more = 0.01 * h * inst.serving.peak[w, t, s]
+                    low[matrix.rows["cover_demand"].start + i] += more
+            changed = replace(matrix, row_lower=low)
+            costs.append(float(matrix.objective @ Session(changed).solve_lp().x))
+        less, more = (costs[1] - costs[0]) / row.step, (costs[2] - costs[1]) / row.step
+        room = 1e-3 * row.price_usd
+        assert 0 < less - room <= row.price_usd <= more + room
 
 
 def test_all_of_a_small_case_is_checked_and_kinks_are_not_shown() -> None:
