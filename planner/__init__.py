@@ -1,8 +1,9 @@
 """Plan AI compute: which chips to sign, with whom and when, with a proof."""
 
 from planner.case import Case, load_case, save_case
+from planner.explain.run import explain
 from planner.plan import Plan, load_plan
 from planner.solving import solve
 
 __version__ = "0.1.0"
-__all__ = ["Case", "Plan", "__version__", "load_case", "load_plan", "save_case", "solve"]
+__all__ = ["Case", "Plan", "__version__", "explain", "load_case", "load_plan", "save_case", "solve"]

@@ -21,9 +21,9 @@ CASE_FOLDER = "case"
 TEXT = dict.fromkeys(
     (
         "chip", "class", "cloud", "component", "constraint", "contingency", "contract", "deal",
-        "generation", "index", "left_from", "member", "model", "offer", "option", "period",
-        "placement", "region", "rule", "run", "signed_in", "slice", "start", "term", "tier",
-        "window", "workload",
+        "generation", "index", "kind", "left_from", "member", "model", "offer", "option", "period",
+        "placement", "rate_unit", "region", "rule", "run", "sense", "signed_in", "slice", "start",
+        "term", "tier", "unit", "why_not_shown", "window", "workload",
     ),
     str,
 )  # fmt: skip

@@ -91,3 +91,17 @@ def changed_files(folder: Path) -> list[str]:
         if data is None or hashlib.sha256(data).hexdigest() != digest:
             out.append(name)
     return out
+
+
+def add_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Add files to a run folder, or replace them, and bring its manifest up to date.
+
+    All or nothing. Raises RunFolderError when what is there is not as its manifest says: new
+    hashes would hide that.
+    """
+    manifest = read_manifest(folder)
+    changed = changed_files(folder)
+    if changed:
+        raise RunFolderError(f"{folder} was changed since it was written: {', '.join(changed)}")
+    every = {name: (folder / name).read_bytes() for name in manifest.pop("files")}
+    write_folder(folder, {**every, **files}, manifest, force=True)

@@ -15,6 +15,7 @@ from planner.audit.derived import check_derived
 from planner.audit.draft import Floats, Ints
 from planner.audit.folder_rules import defined_values, labelled, positions, rule_values
 from planner.audit.model import AuditModel, audit_model
+from planner.audit.prices import check_prices
 from planner.audit.report import FamilyCheck, Finding, Report
 from planner.audit.values import Labelled
 from planner.errors import AuditError
@@ -61,6 +62,7 @@ def audit_plan(plan: Plan) -> Report:
         + check_bound(model, proof, float(s["bound_usd"]))
         + _check_derived(inst, plan)
         + check_derived(inst, plan, values)
+        + check_prices(inst, model, plan, values)
         + _check_summary(model, plan)
     )
 

@@ -129,6 +129,21 @@ class Session:
         scale = self._row[rows]
         self._highs.changeRowsBounds(len(rows), rows.astype(np.int32), low * scale, high * scale)
 
+    def set_costs(self, columns: npt.NDArray[np.int64], cost: Floats) -> None:
+        """Change the cost of columns, in USD per unit of the column."""
+        scaled = cost * self._column[columns] / _MILLION
+        self._highs.changeColsCost(len(columns), columns.astype(np.int32), scaled)
+
+    def set_coefficients(
+        self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], values: Floats
+    ) -> None:
+        """Change coefficients that the matrix has, in its units; one row, column and value each."""
+        scaled = values * self._row[rows] * self._column[columns]
+        for row, column, value in zip(
+            rows.tolist(), columns.tolist(), scaled.tolist(), strict=True
+        ):
+            self._highs.changeCoeff(row, column, value)
+
     def basis(self) -> Any:
         """The current basis; hand it to `set_basis` for a hot start."""
         return self._highs.getBasis()
