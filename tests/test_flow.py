@@ -34,6 +34,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("planner.audit",),
     ("planner.plot",),
     ("planner.solving",),
+    ("planner.explain",),
     ("planner.__init__",),
     ("planner.cli",),
 )
