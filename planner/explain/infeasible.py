@@ -140,10 +140,11 @@ class _Run:
         bounds = (matrix.lower, matrix.upper)
         at_least = proven_bound(matrix, relaxed.y, False, bounds) / WHOLE - NOTHING
         if at_least > PROVEN:
-            cheapest = self._repaired(relaxed.x, at_least)
             last = [worst_row(self.elastic, relaxed.x, i)[0] for i in self._moved(relaxed.x)]
             rows = linear_conflict(self.elastic.base, relaxed.y, last, self.until(0.8))
             self.mark("irreducible set")
+            # After the rows, which take little: this may use up the time.
+            cheapest = self._repaired(relaxed.x, at_least)
             return self._infeasible(cheapest, at_least, rows, self._moved(relaxed.x), whole=False)
         return self._in_whole_numbers()
 
