@@ -39,6 +39,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("planner.prices",),
     ("planner.explain",),
     ("planner.solving",),
+    ("planner.explain",),
     ("planner.__init__",),
     ("planner.cli",),
 )

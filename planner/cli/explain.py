@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 from typing import Annotated
@@ -13,16 +12,19 @@ import typer
 from rich.table import Table
 
 from planner.case import load_case
-from planner.cli.app import AsJson, app, out
+from planner.cli.app import INFEASIBLE, LIMIT, PROVEN, AsJson, app, out
 from planner.cli.prices import number, print_prices, records
-from planner.errors import Fault, InputError, PlannerError
+from planner.cli.show_conflict import print_report
+from planner.errors import Fault, InputError
+from planner.explain.infeasible import explain_case
 from planner.explain.run import Explanation, explain
 from planner.plan import load_plan
 from planner.prices.table import NOISE_USD
 from planner.run_folder import MANIFEST
 
 CASE_FILE = "case.toml"
-INFEASIBLE_MODULE = "planner.explain.infeasible"
+CODES = {"feasible": PROVEN, "infeasible": INFEASIBLE, "unproven": LIMIT}
+"""Status of a case -> exit code, as `planner solve` has it."""
 SHOWN = 12
 """Rows of each table on the terminal; --json has all."""
 
@@ -34,17 +36,29 @@ def explain_command(
         int | None,
         typer.Option(min=0, help="Prices, offers and rules to confirm by re-solving."),
     ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Case: override a value, table.row.column=value; repeatable."),
+    ] = None,
+    time_limit: Annotated[
+        float, typer.Option(min=0.0, help="Case: seconds for all of it; what is left out is said.")
+    ] = 120.0,
     as_json: AsJson = False,
 ) -> None:
     """Say why a plan is as it is: what binds and what it costs, what nearly entered, deadlines.
 
-    A case folder instead of a run is asked why no plan satisfies it.
+    A case folder instead of a run is asked which limits conflict, by how much, and how to relax
+    them; a case that has a plan, what that is short of. Exit code of a case: 0 it has a plan, 4
+    proven infeasible, 3 stopped at the time limit before either.
 
     Example: [bold]planner explain runs/small[/bold]
+    Example: [bold]planner explain data/small --set case.qualification_engineers=4[/bold]
     """
     if not (folder / MANIFEST).is_file() and (folder / CASE_FILE).is_file():
-        _explain_case(folder, as_json)
+        _explain_case(folder, changes or [], time_limit, as_json)
         return
+    if changes:
+        raise InputError([Fault("--set", "changes a case; a run keeps its own copy of it")])
     if not (folder / MANIFEST).is_file():
         rule = f"is neither a run folder ({MANIFEST}) nor a case folder ({CASE_FILE})"
         raise InputError([Fault(str(folder), rule)])
@@ -56,16 +70,13 @@ def explain_command(
         _print(found)
 
 
-def _explain_case(folder: Path, as_json: bool) -> None:
-    """Why a case has no plan; the module for it stands apart."""
-    try:
-        module = importlib.import_module(INFEASIBLE_MODULE)
-    except ModuleNotFoundError as error:
-        if error.name != INFEASIBLE_MODULE:
-            raise
-        message = "explaining a case without a plan is not available; solve it, explain the run"
-        raise PlannerError(message) from error
-    module.explain_case(load_case(folder), as_json=as_json)
+def _explain_case(folder: Path, changes: list[str], time_limit: float, as_json: bool) -> None:
+    report = explain_case(load_case(folder, changes), time_limit_s=time_limit)
+    if as_json:
+        out.print_json(json.dumps(report.as_dict(), allow_nan=False))
+    else:
+        print_report(report, out)
+    raise typer.Exit(CODES[report.status])
 
 
 def _print(found: Explanation) -> None:

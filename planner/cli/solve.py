@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from rich.text import Text
 from planner.case import load_case
 from planner.cli.app import LIMIT, PROVEN, AsJson, CaseFolder, RunFolder, app, err, out
 from planner.cli.show import print_plan
-from planner.errors import RunFolderError
+from planner.errors import InfeasibleError, RunFolderError
 from planner.plan import load_plan
 from planner.run_folder import dump_json
 from planner.solve.options import Event, Progress
@@ -40,6 +41,11 @@ def _progress() -> Iterator[Progress]:
             live.update(Text("  ".join(parts)))
 
         yield show
+
+
+def _again(changes: list[str] | None) -> list[str]:
+    """The same overrides as options of another command."""
+    return [part for text in changes or () for part in ("--set", text)]
 
 
 @app.command()
@@ -81,10 +87,14 @@ def solve(
         "threads": threads,
         "set": changes or [],
     }
-    with _progress() as progress:
-        plan = solve_case(
-            read, gap=gap, time_limit_s=time_limit, threads=threads, progress=progress
-        )
+    try:
+        with _progress() as progress:
+            plan = solve_case(
+                read, gap=gap, time_limit_s=time_limit, threads=threads, progress=progress
+            )
+    except InfeasibleError as error:
+        command = shlex.join(["planner", "explain", str(case), *_again(changes)])
+        raise InfeasibleError(f"{error}; `{command}` says which limits conflict") from error
     images: dict[str, bytes] = {}
     if figures:
         from planner import plot  # noqa: PLC0415  (matplotlib takes a second to import)

@@ -65,9 +65,7 @@ class Left:
         at = np.flatnonzero(prices)
         weight = sp.csr_array(prices[at][None, :])
         shared = self.shared[(at * periods + t) * slices + s]
-        return sp.csr_array(
-            weight @ shared - weight @ self.stopped[(k * pools + at) * periods + t]
-        )
+        return sp.csr_array(weight @ shared - weight @ self.stopped[(k * pools + at) * periods + t])
 
 
 def left_of(inst: Instance, matrix: Matrix) -> Left:

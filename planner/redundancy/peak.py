@@ -20,6 +20,8 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 BY_SLICE_COLUMNS = ("serve", "unserved", "hourly", "flex")
 """Components whose last index is a slice."""
+
+
 @dataclass(frozen=True, eq=False)
 class PeakProblem:
     """The stand-in and what its columns are."""
