@@ -1,2 +1,149 @@
-                self._enough[at] = np.bincount(
-                    problem.pairs[1], routing.flow, minlength=problem.shape[1]
+"""Rounds: hold a point against every contingency, and give the rows that it violates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from planner.instance import Instance
+from planner.matrix import Matrix, RowBatch
+from planner.redundancy.cuts import Cut, CutPool, cut_of, standing_cut
+from planner.redundancy.left import Left, left_of
+from planner.redundancy.promise import Promise, promise
+from planner.solve.transport import Transport
+
+Floats = npt.NDArray[np.float64]
+RELATIVE = 1e-6
+"""Of a block's chips: shortages below it are within the solver's tolerance."""
+SPARE = 0.95
+"""Share of the chips with which a block is tried first."""
+EACH_PERIOD = 6
+"""Most new rows for one period in one round: the next round knows better."""
+ROWS = "redundancy_cut"
+"""Constraint under which the rows stand."""
+
+
+@dataclass(eq=False)
+class Rounds:
+    """Finds violated contingencies of points; keeps the prices and what was found."""
+
+    asked: Promise
+    left: Left
+    pool: CutPool
+    cuts: list[Cut] = field(default_factory=list)
+    """Every cut given so far, in the order of its row."""
+    rounds: int = 0
+    """Times that rows were given."""
+    solved: int = 0
+    """Blocks solved exactly."""
+
+    def __post_init__(self) -> None:
+        """One hot problem a period, made when it is first needed."""
+        self._transports: dict[int, Transport] = {}
+        self._enough: dict[tuple[int, int, int], Floats] = {}
+
+    @classmethod
+    def of(cls, inst: Instance, matrix: Matrix) -> Rounds:
+        """The rounds of an instance over the columns of its compiled problem."""
+        asked = promise(inst)
+        return cls(asked, left_of(inst, matrix), CutPool(asked))
+
+    def over(self, left: Left) -> Rounds:
+        """The same promise and prices over the columns of another problem."""
+        return Rounds(self.asked, left, self.pool)
+
+    def __call__(self, x: Floats, *, exact: bool = True) -> RowBatch | None:
+        """Rows that x violates; None when it violates none (not `exact`: none that is known)."""
+        chips = self.left.chips(x)
+        found: list[Cut] = []
+        for t in np.flatnonzero(self.asked.owed.any(axis=(0, 2))).tolist():
+            found += self._period(t, chips[:, :, t, :], exact)
+        if not found:
+            return None
+        self.rounds += 1
+        return self.give(found)
+
+    def give(self, found: list[Cut]) -> RowBatch:
+        """The rows of cuts, noted as given."""
+        first = len(self.cuts)
+        self.cuts += found
+        rows = [self.left.row(c.k, c.t, c.s, c.pool_price) for c in found]
+        return RowBatch(
+            ROWS,
+            tuple((first + i,) for i in range(len(found))),
+            sp.csr_array(sp.vstack(rows, format="csr")),
+            np.array([c.least for c in found]),
+            np.full(len(found), np.inf),
+        )
+
+    def _period(self, t: int, left: Floats, exact: bool) -> list[Cut]:
+        """Violated cuts of one period: what the pool knows, else what exact solves find."""
+        out: list[Cut] = []
+        below = np.where(self.asked.serves[:, :, t, None], left, 0.0)
+        below = np.where(self.asked.owed[:, None, t, :], below, 0.0)
+        for k, p, s in _worst(below, EACH_PERIOD):
+            out.append(standing_cut(self.asked, (k, t, s), p))
+        violation, which = self.pool.violation(t, left)
+        violation = np.where(self.asked.owed[:, t, :], violation, -np.inf)
+        order = np.argsort(-violation, axis=None, kind="stable")
+        blocks = np.stack(np.unravel_index(order, violation.shape), axis=1)
+        taken: set[int] = set()
+        for k, s in blocks.tolist():
+            if len(out) >= EACH_PERIOD or violation[k, s] <= self.tolerance(k, t, s):
+                break
+            if k not in taken:
+                cut = cut_of(self.asked, (k, t, s), self.pool.prices(t, int(which[k, s])))
+                taken.add(k)
+                out.append(cut)
+        if out or not exact:
+            return out
+        for k, s in blocks.tolist():
+            if len(out) >= EACH_PERIOD:
+                break
+            if self.asked.owed[k, t, s] and k not in taken:
+                cut_ = self._exact((k, t, s), left[k, :, s])
+                if cut_ is not None:
+                    taken.add(k)
+                    out.append(cut_)
+        return out
+
+    def tolerance(self, k: int, t: int, s: int) -> float:
+        """Shortage of a block that counts as none, chips."""
+        chips = self.asked.least[k, :, t, s] / self.transport(t).best
+        return max(1e-3, RELATIVE * float(chips.sum()))
+
+    def transport(self, t: int) -> Transport:
+        """The hot problem of a period."""
+        if t not in self._transports:
+            self._transports[t] = Transport(self.asked.rate[:, :, t])
+        return self._transports[t]
+
+    def _exact(self, at: tuple[int, int, int], left: Floats) -> Cut | None:
+        """Solve a block unless the chips that met it before are still there."""
+        k, t, s = at
+        enough = self._enough.get(at)
+        if enough is not None and (enough <= left + 1e-9).all():
+            return None
+        problem = self.transport(t)
+        stands = np.where(self.asked.serves[k, :, t], left, 0.0)
+        # With a little to spare first: such a routing outlives small changes of the plan.
+        for share in (SPARE, 1.0):
+            routing = problem.solve(self.asked.least[k, :, t, s], share * stands)
+            self.solved += 1
+            if routing.short_chips <= self.tolerance(*at):
+                used = np.zeros(problem.shape[1])
+                np.add.at(used, problem.pairs[1], routing.flow)
+                self._enough[at] = used
+                return None
+        self.pool.add(t, routing.prices)
+        return cut_of(self.asked, at, routing.prices)
+
+
+def _worst(below: Floats, most: int) -> list[tuple[int, int, int]]:
+    """Positions of the most negative numbers, beyond rounding, at most `most`."""
+    at = np.argwhere(below < -1e-3)
+    worst = np.argsort(below[tuple(at.T)], kind="stable")[:most]
+    return [(int(k), int(p), int(s)) for k, p, s in at[worst].tolist()]
