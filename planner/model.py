@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 import pyomo.core.base.constraint as pyomo_constraint
@@ -46,11 +46,17 @@ def _quiet() -> Iterator[None]:
         logger.removeFilter(not_own)
 
 
-def build_model(inst: Instance, extra: Iterable[Equation] = ()) -> Model:
-    """The Pyomo model of an instance; `extra` equations are added after the registered ones."""
+def build_model(
+    inst: Instance, extra: Iterable[Equation] = (), without: Collection[Equation] = ()
+) -> Model:
+    """The Pyomo model of an instance; `extra` equations are added after the registered ones.
+
+    Equations in `without` are left out: what holds instead is the caller's matter.
+    """
     m = pyo.ConcreteModel()
     # Many small objects and no cycles: collecting garbage meanwhile only costs time.
     with templates(), PauseGC():
         for equation in (*EQUATIONS, *extra):
-            equation(m, inst)
+            if equation not in without:
+                equation(m, inst)
     return m

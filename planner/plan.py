@@ -22,8 +22,8 @@ TEXT = dict.fromkeys(
     (
         "chip", "class", "cloud", "component", "constraint", "contingency", "contract", "deal",
         "generation", "index", "kind", "left_from", "member", "model", "offer", "option", "period",
-        "placement", "rate_unit", "region", "rule", "run", "sense", "signed_in", "slice", "start",
-        "term", "tier", "unit", "why_not_shown", "window", "workload",
+        "placement", "pool", "rate_unit", "region", "rule", "run", "sense", "signed_in", "slice",
+        "start", "term", "tier", "unit", "why_not_shown", "window", "workload",
     ),
     str,
 )  # fmt: skip

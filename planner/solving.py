@@ -7,6 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -16,6 +17,7 @@ import pandas as pd
 from planner.case import Case
 from planner.costs import by_period, cost_table
 from planner.equations import Equation
+from planner.equations.redundancy import redundancy as redundancy_family
 from planner.errors import PlannerError
 from planner.extract import values_of
 from planner.instance import Instance, build_instance
@@ -23,6 +25,10 @@ from planner.matrix import Matrix, compile_model
 from planner.model import build_model
 from planner.plan import Plan
 from planner.plausibility import plausibility, rests_on, unserved_by_class
+from planner.redundancy.learn import first_cuts
+from planner.redundancy.mode import Redundancy, redundancy_mode
+from planner.redundancy.rounds import Rounds
+from planner.redundancy.survey import price_table, survey
 from planner.solve.options import Progress, SolveOptions
 from planner.solve.run import Solution, solve_matrix
 from planner.tables import make_tables
@@ -40,31 +46,62 @@ def solve(
     threads: int = 1,
     progress: Progress | None = None,
     equations: Iterable[Equation] = (),
+    redundancy: Redundancy = "auto",
 ) -> Plan:
     """Solve a case and return its plan.
 
     gap is (cost - bound) / cost at which to stop; `equations` are added to the registered ones
-    (each a function of the Pyomo model and the instance). Raises InputError, InfeasibleError or
+    (each a function of the Pyomo model and the instance). `redundancy` says how contingencies are
+    held: explicit flows, rounds of cuts, or not at all (waived: the plan's audit then fails by a
+    proof wherever a promise is not kept). Raises InputError, InfeasibleError or
     UnprovenError.
     """
     phases: dict[str, float] = {}
     clock = _Clock(phases)
     inst = build_instance(case)
     clock.mark("instance")
-    model = build_model(inst, equations)
+    mode = redundancy_mode(inst, redundancy)
+    model = build_model(inst, equations, () if mode == "explicit" else (redundancy_family,))
     clock.mark("model")
     matrix = compile_model(model)
     del model
     clock.mark("matrix")
-    solution = solve_matrix(matrix, SolveOptions(gap, time_limit_s, threads), progress)
+    options = SolveOptions(gap, time_limit_s, threads)
+    rounds = None if mode == "explicit" else Rounds.of(inst, matrix)
+    if rounds is None or mode == "waived":
+        solution = solve_matrix(matrix, options, progress)
+    else:
+        solution = solve_matrix(
+            matrix, options, progress, rounds, lambda stop: first_cuts(inst, matrix, rounds, stop)
+        )
     clock.mark("solve")
     values, moved = consolidate(inst, values_of(inst, matrix, solution.x), inst.flow_floor_chips)
-    tables = make_tables(case, inst, values)
+    extra: dict[str, pd.DataFrame] = {}
+    if rounds is not None:
+        found = survey(rounds, solution.x)
+        values = replace(values, rules={**values.rules, "cover": found.cover})
+        extra["certificate_cuts"] = price_table(inst, rounds.cuts)
+        if found.short:
+            extra["contingency_rays"] = price_table(inst, found.short)
+        clock.mark("contingencies")
+    tables = {**make_tables(case, inst, values), **extra}
     tables["cost_by_period"] = cost_table(inst, values)
-    tables["certificate_nodes"], tables["certificate_duals"] = certificate_tables(matrix, solution)
+    tables["certificate_nodes"], tables["certificate_duals"] = certificate_tables(
+        solution.matrix, solution
+    )
     clock.mark("tables")
     summary = _summary(case, inst, matrix, solution, values, phases, gap)
     summary["flows_consolidated"] = moved
+    summary["redundancy"] = {"mode": mode} | (
+        {}
+        if rounds is None
+        else {
+            "blocks": rounds.asked.blocks,
+            "rounds": rounds.rounds,
+            "cuts": len(rounds.cuts),
+            "blocks_short": len(found.short),
+        }
+    )
     return Plan(case, tables, summary)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from planner.audit.certificate import certificate_of
 from planner.audit.checks import check_bound, check_cost, check_primal
+from planner.audit.contingencies import check_contingencies, cut_family, prices_of
 from planner.audit.derived import check_derived
 from planner.audit.draft import Floats, Ints
 from planner.audit.folder_rules import defined_values, labelled, positions, rule_values
@@ -49,19 +50,29 @@ def audit_run(folder: str | Path) -> Report:
 def audit_plan(plan: Plan) -> Report:
     """The arithmetic part: rows, bounds, whole numbers, costs, bound and summary of a plan."""
     inst = build_instance(plan.case)
-    model = audit_model(inst)
+    s = plan.summary
+    explicit = s.get("redundancy", {}).get("mode", "explicit") == "explicit"
     try:
-        values = values_from_tables(inst, plan.tables)
+        cuts = plan.tables.get("certificate_cuts")
+        extra = [] if cuts is None else [cut_family(prices_of(inst, cuts))]
+        every = values_from_tables(inst, plan.tables)
+        beside = (
+            Report()
+            if explicit
+            else check_contingencies(inst, every, plan.tables.get("contingency_rays"))
+        )
     except (KeyError, ValueError, TypeError, IndexError) as error:
         raise AuditError(f"a table cannot be understood: {error!r}") from error
-    s = plan.summary
+    model = audit_model(inst, extra, explicit=explicit)
+    values = every if explicit else {k: v for k, v in every.items() if k != "cover"}
     proof = certificate_of(plan.tables["certificate_nodes"], plan.tables["certificate_duals"])
     return (
         check_primal(model, values)
+        + beside
         + check_cost(model, values, s["cost_usd"], float(s["objective_usd"]))
         + check_bound(model, proof, float(s["bound_usd"]))
         + _check_derived(inst, plan)
-        + check_derived(inst, plan, values)
+        + check_derived(inst, plan, every)
         + check_prices(inst, model, plan, values)
         + _check_summary(model, plan)
     )
@@ -208,7 +219,8 @@ def _check_summary(model: AuditModel, plan: Plan) -> Report:
     if s["case_sha256"] != plan.case.sha256():
         found = str(s["case_sha256"])
         findings.append(Finding("summary", "case_sha256", plan.case.sha256(), found, 0.0))
-    sizes = {"columns": len(model.lower), "rows": len(model.row_lower)}
+    cuts = len(model.rows["redundancy_cut"]) if "redundancy_cut" in model.rows else 0
+    sizes = {"columns": len(model.lower), "rows": len(model.row_lower) - cuts}
     for name, size in sizes.items():
         if s["size"][name] != size:
             findings.append(Finding("summary", f"size: {name}", size, s["size"][name], 0.0))

@@ -156,11 +156,25 @@ def _words(blocks: Mapping[str, Block], position: int) -> str:
     return block.words(position)
 
 
-def audit_model(inst: Instance, extra: Iterable[Family] = ()) -> AuditModel:
-    """State the problem of an instance; `extra` families come after the registered ones."""
+EXPLICIT: tuple[Family, ...] = (
+    redundancy.cover,
+    redundancy.cover_demand,
+    redundancy.cover_capacity,
+)
+"""Redundancy as columns and rows; a plan whose redundancy is held by cuts has none of them."""
+
+
+def audit_model(
+    inst: Instance, extra: Iterable[Family] = (), *, explicit: bool = True
+) -> AuditModel:
+    """State the problem of an instance; `extra` families come after the registered ones.
+
+    Not `explicit`, contingency flows are no columns: `planner.audit.contingencies` checks them.
+    """
     draft = Draft(inst)
     for family in (*FAMILIES, *extra):
-        family(draft, inst)
+        if explicit or family not in EXPLICIT:
+            family(draft, inst)
     return assemble(draft)
 
 

@@ -13,7 +13,7 @@ from planner.audit.quantities import room
 from planner.instance import Instance
 
 
-def _reach(inst: Instance) -> Bools:
+def reach(inst: Instance) -> Bools:
     """Who could be served where after a loss [contingency, workload, pool, period].
 
     A promise is owed, the period must survive, the pool stands and can hold chips, and the
@@ -35,7 +35,7 @@ def _reach(inst: Instance) -> Bools:
 def cover(d: Draft, inst: Instance) -> None:
     """cover[k,w,p,t,s]: working chips on workload w in contingency k; 0 to room[p,t]."""
     d.add_axis("contingency", inst.rules.contingencies.names)
-    k, w, p, t, s = d.each_slice(*np.nonzero(_reach(inst)))
+    k, w, p, t, s = d.each_slice(*np.nonzero(reach(inst)))
     axes = ("contingency", "workload", "pool", "period", "slice")
     d.add_columns("cover", axes, (k, w, p, t, s), room(inst)[p, t])
 
@@ -49,7 +49,7 @@ def cover_demand(d: Draft, inst: Instance) -> None:
     and slice with demand, in requests/s.
     """
     con, sv, flow = inst.rules.contingencies, inst.serving, d.columns["cover"]
-    some: Bools = np.any(_reach(inst), axis=2)
+    some: Bools = np.any(reach(inst), axis=2)
     k, w, t, s = d.each_slice(*np.nonzero(some))
     least = con.share[k, w] * sv.peak[w, t, s] / sv.headroom[w]
     wanted = least > 0
@@ -73,7 +73,7 @@ def cover_capacity(d: Draft, inst: Instance) -> None:
     con, tr, st, pay = inst.rules.contingencies, inst.training, inst.starts, inst.pay
     flow, flex, hourly = d.columns["cover"], d.columns["flex"], d.columns["hourly"]
     usable = inst.pools.usable
-    serves: Bools = np.any(_reach(inst), axis=1)
+    serves: Bools = np.any(reach(inst), axis=1)
     k, p, t, s = d.each_slice(*np.nonzero(serves))
     axes = ("contingency", "pool", "period", "slice")
     rows = d.add_rows("cover_capacity", axes, (k, p, t, s), upper=0.0)

@@ -17,6 +17,7 @@ from planner.cli.app import LIMIT, PROVEN, AsJson, CaseFolder, RunFolder, app, e
 from planner.cli.show import print_plan
 from planner.errors import InfeasibleError, RunFolderError
 from planner.plan import load_plan
+from planner.redundancy.mode import Redundancy
 from planner.run_folder import dump_json
 from planner.solve.options import Event, Progress
 from planner.solving import solve as solve_case
@@ -66,6 +67,10 @@ def solve(
         list[str] | None,
         typer.Option("--set", help="Override a value: table.row.column=value; repeatable."),
     ] = None,
+    redundancy: Annotated[
+        Redundancy,
+        typer.Option(help="How contingencies are held; waived leaves them out."),
+    ] = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace an existing run folder.")] = False,
     figures: Annotated[bool, typer.Option(help="Draw the figures too.")] = True,
     as_json: AsJson = False,
@@ -86,11 +91,17 @@ def solve(
         "time_limit_s": time_limit,
         "threads": threads,
         "set": changes or [],
+        "redundancy": redundancy,
     }
     try:
         with _progress() as progress:
             plan = solve_case(
-                read, gap=gap, time_limit_s=time_limit, threads=threads, progress=progress
+                read,
+                gap=gap,
+                time_limit_s=time_limit,
+                threads=threads,
+                progress=progress,
+                redundancy=redundancy,
             )
     except InfeasibleError as error:
         command = shlex.join(["planner", "explain", str(case), *_again(changes)])

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from planner.redundancy.promise import Promise
 
 Floats = npt.NDArray[np.float64]
+NEGATIVE_CHIPS = 1e-3
+"""Fewer chips than none in a pool: up to here it is rounding."""
 
 
 @dataclass(frozen=True, eq=False)

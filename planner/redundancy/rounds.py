@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from planner.instance import Instance
 from planner.matrix import Matrix, RowBatch
-from planner.redundancy.cuts import Cut, CutPool, cut_of, standing_cut
+from planner.redundancy.cuts import NEGATIVE_CHIPS, Cut, CutPool, cut_of, standing_cut
 from planner.redundancy.left import Left, left_of
 from planner.redundancy.promise import Promise, promise
 from planner.solve.transport import Transport
@@ -144,6 +144,6 @@ class Rounds:
 
 def _worst(below: Floats, most: int) -> list[tuple[int, int, int]]:
     """Positions of the most negative numbers, beyond rounding, at most `most`."""
-    at = np.argwhere(below < -1e-3)
+    at = np.argwhere(below < -NEGATIVE_CHIPS)
     worst = np.argsort(below[tuple(at.T)], kind="stable")[:most]
     return [(int(k), int(p), int(s)) for k, p, s in at[worst].tolist()]

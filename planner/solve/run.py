@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -93,9 +93,9 @@ def solve_matrix(
     options: SolveOptions | None = None,
     progress: Progress | None = None,
     lazy: LazyRows | None = None,
-    first_rows: RowBatch | None = None,
+    first_rows: Callable[[threading.Event], RowBatch | None] | None = None,
 ) -> Solution:
-    """Solve to the asked gap; `lazy` rows hold too, `first_rows` of them from the beginning.
+    """Solve to the asked gap; `lazy` rows hold too, those of `first_rows` from the beginning.
 
     Raises InfeasibleError when no plan satisfies the rows, and UnprovenError when a limit or
     Ctrl-C came before any plan was found.
@@ -111,10 +111,14 @@ def solve_matrix(
     stop = threading.Event()
     started = time.perf_counter()
     with interruptible(stop):
-        if first_rows is not None:
-            matrix = matrix.with_rows(first_rows)
+        begin = None if first_rows is None else first_rows(stop)
+        learnt = time.perf_counter() - started
+        if begin is not None:
+            matrix = matrix.with_rows(begin)
         session = Session(matrix, options.threads, stop)
         search = Search(session, options, tell, ranks(matrix), lazy, started)
+        if first_rows is not None:
+            search.phases["first cuts"] = learnt
         root = search.root()
         if root.status == "optimal":
             small = matrix.shape[1] < SMALL

@@ -1,0 +1,71 @@
+"""What a plan serves in every contingency, and the prices that prove where it falls short."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from planner.instance import Instance
+from planner.redundancy.cuts import NEGATIVE_CHIPS, Cut, cut_of, standing_cut
+from planner.redundancy.rounds import Rounds
+from planner.values import DUST_CHIPS
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """Every block of a plan, solved."""
+
+    cover: dict[tuple[int, int, int, int, int], float]
+    """Working chips by (contingency, workload, pool, period, slice)."""
+    short: tuple[Cut, ...]
+    """Prices of the blocks that the plan cannot meet."""
+
+
+def survey(rounds: Rounds, x: Floats) -> Survey:
+    """Route every contingency of a point; x are its columns."""
+    asked = rounds.asked
+    chips = rounds.left.chips(x)
+    cover: dict[tuple[int, int, int, int, int], float] = {}
+    short: list[Cut] = []
+    for t in np.flatnonzero(asked.owed.any(axis=(0, 2))).tolist():
+        problem = rounds.transport(t)
+        for k, s in np.argwhere(asked.owed[:, t, :]).tolist():
+            stands = np.where(asked.serves[k, :, t], chips[k, :, t, s], 0.0)
+            routing = problem.solve(asked.least[k, :, t, s], stands)
+            # What nobody asks for may flow as well, at no cost.
+            wanted = asked.least[k, :, t, s] > 0
+            some = (routing.flow > DUST_CHIPS) & wanted[problem.pairs[0]]
+            parts = (part[some].tolist() for part in problem.pairs)
+            for w, p, flow in zip(*parts, routing.flow[some].tolist(), strict=True):
+                cover[k, w, p, t, s] = flow
+            pool = int(np.argmin(stands))
+            if stands[pool] < -NEGATIVE_CHIPS:
+                short.append(standing_cut(asked, (k, t, s), pool))
+            elif routing.short_chips > rounds.tolerance(k, t, s):
+                short.append(cut_of(asked, (k, t, s), routing.prices))
+    return Survey(cover, tuple(short))
+
+
+def price_table(inst: Instance, cuts: Sequence[Cut]) -> pd.DataFrame:
+    """Cuts as rows: cut, contingency, period, slice, workload or pool, price.
+
+    Prices of workloads are chips per request/s and prove the cut; a pool is only named where its
+    price is more than they make it.
+    """
+    names, pools, time = inst.rules.contingencies.names, inst.pools.names, inst.time
+    rows: list[tuple[int, str, str, str, str, str, float]] = []
+    for i, cut in enumerate(cuts):
+        at = (i, names[cut.k], time.periods[cut.t], time.slices[cut.s])
+        priced = np.flatnonzero(cut.price).tolist()
+        rows += [(*at, inst.serving.names[w], "", float(cut.price[w])) for w in priced]
+        if not priced:
+            own = np.flatnonzero(cut.pool_price).tolist()
+            rows += [(*at, "", pools[p], float(cut.pool_price[p])) for p in own]
+    columns = ["cut", "contingency", "period", "slice", "workload", "pool", "price"]
+    return pd.DataFrame(rows, columns=columns)

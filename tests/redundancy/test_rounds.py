@@ -1,0 +1,119 @@
+"""Redundancy by rounds of cuts is redundancy by explicit flows, and its proofs hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import planner
+from planner.audit.folder import audit_plan
+from planner.case import Case, load_case
+from planner.case.rules import Contingency, Survival
+from planner.instance import build_instance
+from planner.plan import Plan, load_plan
+from planner.redundancy.mode import redundancy_mode
+
+GAP = 1e-6
+CONTINGENCIES = tuple(
+    Contingency(
+        contingency=name,
+        kind=kind,
+        dimension=of,
+        months=6 if kind == "supply_stop" else 3,
+        period_from="2027-Q3",
+    )
+    for name, kind, of in (
+        ("region", "outage", "region"),
+        ("cloud", "outage", "cloud"),
+        ("stop", "supply_stop", "vendor"),
+    )
+)
+
+
+def resilient(case: Case) -> Case:
+    """data/small with a promise for every loss."""
+    survival = tuple(
+        Survival(**{"class": c.service_class, "kind": kind, "dimension": dimension, "share": share})
+        for c in case.classes
+        for kind, dimension, share in (
+            ("outage", "region", 0.5),
+            ("outage", "cloud", 0.3),
+            ("supply_stop", "vendor", 0.5),
+        )
+    )
+    return replace(case, contingencies=CONTINGENCIES, survival=survival)
+
+
+@pytest.fixture(scope="module")
+def case() -> Case:
+    return resilient(load_case(Path("data/small")))
+
+
+@pytest.fixture(scope="module")
+def explicit(case: Case) -> Plan:
+    return planner.solve(case, gap=GAP, redundancy="explicit")
+
+
+@pytest.fixture(scope="module")
+def rounds(case: Case) -> Plan:
+    return planner.solve(case, gap=GAP, redundancy="rounds")
+
+
+@pytest.fixture(scope="module")
+def waived(case: Case) -> Plan:
+    return planner.solve(case, gap=GAP, redundancy="waived")
+
+
+def test_rounds_cost_what_explicit_flows_cost(explicit: Plan, rounds: Plan, waived: Plan) -> None:
+    for one, other in ((explicit, rounds), (rounds, explicit)):
+        assert one.summary["bound_usd"] <= other.summary["objective_usd"] * (1 + 1e-9)
+    assert rounds.summary["redundancy"]["cuts"] > 0
+    assert waived.summary["objective_usd"] < rounds.summary["bound_usd"]
+
+
+def test_both_pass_the_audit(explicit: Plan, rounds: Plan) -> None:
+    audit_plan(explicit).require()
+    audit_plan(rounds).require()
+
+
+def test_a_plan_without_the_promise_fails_by_a_proof(waived: Plan, tmp_path: Path) -> None:
+    assert waived.summary["redundancy"]["blocks_short"] > 0
+    saved = waived.save(tmp_path / "run")
+    assert saved.summary["status"] == "proven"
+    report = audit_plan(load_plan(tmp_path / "run"))
+    assert {f.check for f in report.findings} == {"contingencies"}
+    assert all("short by a ray" in str(f.found) for f in report.findings)
+
+
+def test_a_ray_without_prices_proves_nothing(waived: Plan) -> None:
+    rays = waived.tables["contingency_rays"].assign(price=0.0)
+    report = audit_plan(
+        Plan(waived.case, {**waived.tables, "contingency_rays": rays}, waived.summary)
+    )
+    assert report.findings
+    assert all("no flows" in str(f.found) for f in report.findings)
+
+
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+def test_changed_prices_of_cuts_do_not_prove_the_bound(rounds: Plan, factor: float) -> None:
+    cuts = rounds.tables["certificate_cuts"]
+    changed = cuts.assign(price=np.where(cuts.index % 2 == 0, cuts.price * factor, cuts.price))
+    plan = Plan(rounds.case, {**rounds.tables, "certificate_cuts": changed}, rounds.summary)
+    assert any(f.check == "bound" for f in audit_plan(plan).findings)
+
+
+def test_a_missing_flow_is_found(rounds: Plan) -> None:
+    flows = rounds.tables["contingency_flows"]
+    least = flows.sort_values("chips", ascending=False, ignore_index=True).iloc[1:]
+    plan = Plan(rounds.case, {**rounds.tables, "contingency_flows": least}, rounds.summary)
+    assert any(f.check == "contingencies" for f in audit_plan(plan).findings)
+
+
+def test_the_size_chooses(case: Case) -> None:
+    inst = build_instance(case)
+    assert redundancy_mode(inst) == "explicit"
+    assert redundancy_mode(inst, "rounds") == "rounds"
+    assert redundancy_mode(build_instance(load_case(Path("data/small"))), "rounds") == "explicit"
