@@ -17,28 +17,23 @@ from planner.plan import Plan, load_plan
 from planner.redundancy.mode import redundancy_mode
 
 GAP = 1e-6
-CONTINGENCIES = tuple(
+CONTINGENCIES = (
+    Contingency(contingency="region", kind="outage", dimension="region", period_from="2027-Q3"),
+    Contingency(contingency="cloud", kind="outage", dimension="cloud", period_from="2027-Q3"),
     Contingency(
-        contingency=name,
-        kind=kind,
-        dimension=of,
-        months=6 if kind == "supply_stop" else 3,
-        period_from="2027-Q3",
-    )
-    for name, kind, of in (
-        ("region", "outage", "region"),
-        ("cloud", "outage", "cloud"),
-        ("stop", "supply_stop", "vendor"),
-    )
+        contingency="stop", kind="supply_stop", dimension="vendor", months=6, period_from="2027-Q3"
+    ),
 )
 
 
 def resilient(case: Case) -> Case:
     """data/small with a promise for every loss."""
     survival = tuple(
-        Survival(**{"class": c.service_class, "kind": kind, "dimension": dimension, "share": share})
+        Survival.model_validate(
+            {"class": c.service_class, "kind": kind, "dimension": of, "share": share}
+        )
         for c in case.classes
-        for kind, dimension, share in (
+        for kind, of, share in (
             ("outage", "region", 0.5),
             ("outage", "cloud", 0.3),
             ("supply_stop", "vendor", 0.5),
