@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import time
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,6 +35,8 @@ class Search:
     """Rank of each column: the lowest is branched and rounded first."""
     lazy: LazyRows | None = None
     """Rows that join where a point violates them."""
+    probed: AbstractSet[int] = frozenset()
+    """Ranks whose columns a dive rounds one at a time, trying the choices that exclude it."""
     started: float = field(default_factory=time.perf_counter)
     nodes: list[Node] = field(default_factory=list)
     best_x: Floats = field(default_factory=lambda: np.zeros(0))
@@ -143,6 +146,7 @@ class Search:
             self.order,
             self.keep_going,
             self.tighten,
+            self.probed,
         )
         if found is not None:
             self.offer(found.x)
@@ -151,8 +155,8 @@ class Search:
 
     # -- the search -------------------------------------------------------------------------
 
-    def root(self) -> LpResult:
-        """Solve the relaxation and dive from it.
+    def root(self, *, dive: bool = True) -> LpResult:
+        """Solve the relaxation, and dive from it (else from the first node with whole structure).
 
         Raises InfeasibleError when the relaxation is proven infeasible.
         """
@@ -164,7 +168,8 @@ class Search:
             raise InfeasibleError("no plan satisfies every rule, not even with fractions of lots")
         self.tell("relaxation")
         if result.status == "optimal":
-            self._dive(result, 0)
+            if dive or self._whole_structure(result.x):
+                self._dive(result, 0)
             if len(fractional(result.x, self.integer)):
                 heapq.heappush(self._heap, (self.nodes[0].bound, 0))
                 self._points[0] = result.x
@@ -180,6 +185,8 @@ class Search:
         while self._heap and self.gap > self.tolerance and self.keep_going() and count < nodes:
             _, at = heapq.heappop(self._heap)
             x = self._points.pop(at)
+            if not np.isfinite(self.best) and self._whole_structure(x):
+                self._dive(LpResult("optimal", x, self.nodes[at].y, 0), at)
             column = self._choose(x)
             low, high = node_bounds(self.matrix, self.nodes, at)
             cut = float(np.floor(x[column]))
@@ -211,8 +218,12 @@ class Search:
         if node.bound < self.best - self.tolerance * abs(self.best) or not np.isfinite(self.best):
             self._points[at] = result.x
             heapq.heappush(self._heap, (node.bound, at))
-            if count % DIVE_EVERY == 0 or not np.isfinite(self.best):
+            if count % DIVE_EVERY == 0:
                 self._dive(result, at)
+
+    def _whole_structure(self, x: Floats) -> bool:
+        """Whether every column of the first rank is whole."""
+        return bool((self.order[fractional(x, self.integer)] > 0).all())
 
     def _choose(self, x: Floats) -> int:
         """Column to branch on: lowest rank, then most fractional, then first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +25,10 @@ class Tighten(Protocol):
         """The relaxation with no violated row left; not `exact`: none that is cheap to find."""
 
 
+LEAST_PART = 0.02
+"""Part of a relaxation below which a choice is not tried."""
+MOST_CHOICES = 3
+"""Choices that are tried, at most."""
 INTEGRAL = 1e-6
 """A whole number may be off by this much in the solver's answer."""
 
@@ -42,6 +47,7 @@ def dive(
     order: Ints,
     keep_going: Callable[[], bool],
     tighten: Tighten,
+    probed: AbstractSet[int] = frozenset(),
 ) -> LpResult | None:
     """A point with whole numbers near a relaxation, or None when the dive ends in a dead end.
 
@@ -52,6 +58,9 @@ def dive(
     columns of which only one can be 1 only the first: at their ceiling where the rows have room
     for it, else at their floor. A batch that cannot be is taken
     back and halved, and a single column that cannot go one way goes the other.
+
+    Columns of `probed` ranks go one at a time: those that exclude one another are each tried at
+    1, and the cheapest relaxation goes on.
 
     `tighten` adds lazy rows that a relaxation violates: what is cheap to find after each round,
     all of them for a point with whole numbers.
@@ -79,8 +88,12 @@ def dive(
             x = result.x
             open_ = open_[order[open_] == order[open_].min()]
             nearest = open_[np.argsort(np.ceil(x[open_]) - x[open_], kind="stable")]
-            batch = _one_each(nearest, pack, len(open_) // 3)
-            result, room = _round(session, integer, x, batch, room)
+            choices = _choices(x, pack, int(nearest[0]))
+            if int(order[nearest[0]]) in probed and len(choices) > 1:
+                result, room = _probe(session, integer, choices, room)
+            else:
+                batch = _one_each(nearest, pack, len(open_) // 3)
+                result, room = _round(session, integer, x, batch, room)
             if result is not None:
                 result = tighten(result, exact=False)
                 if result.status != "optimal":
@@ -118,6 +131,45 @@ def _one_each(columns: Ints, pack: Ints, most: int) -> Ints:
         if len(chosen) >= max(1, most):
             break
     return np.array(chosen, dtype=np.int64)
+
+
+def _choices(x: Floats, pack: Ints, column: int) -> Ints:
+    """Columns that exclude one another and have a part of a relaxation, the largest first."""
+    if pack[column] < 0:
+        return np.array([column])
+    same = np.flatnonzero((pack == pack[column]) & (x > LEAST_PART))
+    return same[np.argsort(-x[same], kind="stable")][:MOST_CHOICES]
+
+
+def _probe(
+    session: Session, integer: Ints, choices: Ints, room: Activity
+) -> tuple[LpResult | None, Activity]:
+    """The cheapest relaxation with one of the choices at 1; none when none can be."""
+    basis = session.basis()
+    best: tuple[float, LpResult, Activity, object] | None = None
+    for column in choices.tolist():
+        tried = room.copy()
+        if not tried.allows(column, 1.0):
+            continue
+        tried.fix(column, 1.0)
+        session.set_bounds(integer, tried.low[integer], tried.high[integer])
+        result = session.solve_lp()
+        if result.status == "optimal":
+            cost = float(session.matrix.objective @ result.x)
+            if best is None or cost < best[0]:
+                best = cost, result, tried, session.basis()
+        session.set_basis(basis)
+    if best is None:
+        zero = room.copy()
+        for column in choices.tolist():
+            zero.fix(column, 0.0)
+        session.set_bounds(integer, zero.low[integer], zero.high[integer])
+        result = session.solve_lp()
+        return (result if result.status == "optimal" else None), zero
+    _, result, tried, after = best
+    session.set_bounds(integer, tried.low[integer], tried.high[integer])
+    session.set_basis(after)
+    return result, tried
 
 
 def _rounded(room: Activity, x: Floats, batch: Ints) -> Activity:
