@@ -3,7 +3,7 @@
 One more chip in a pool moves its capacity row in every slice; one more request/s of a workload
 moves its peak in every slice by the shape of its week. A price of the unit is then a sum of row
 duals and reduced costs, and a finite step moves all of them together. Positions are found by
-label, so that the solver's arrays and the audit's own can both be asked.
+label.
 """
 
 from __future__ import annotations
@@ -162,7 +162,8 @@ def _demand(case: Case, inst: Instance) -> Iterator[Entry]:
             else ("demand_peak", _index(w, t, s), shape)
         ]
         for k in range(len(con.names)):
-            rows.append(("cover_demand", _index(k, w, t, s), con.share[k, w] * shape))
+            promised = con.share[k, w] * shape / sv.headroom[w]
+            rows.append(("cover_demand", _index(k, w, t, s), promised))
         requests = SECONDS_PER_HOUR * float(time.hours[t]) * float(time.discount[t])
         rate = 1e6 / (requests * float(sv.computed_tokens[w]))
         where = ("demand", sv.names[w], time.periods[t], "")
@@ -182,10 +183,14 @@ def _pay_as_you_go(case: Case, inst: Instance) -> Iterator[Entry]:
 
 
 def _supply(case: Case, inst: Instance) -> Iterator[Entry]:
-    """One more chip allotted: contracts, pay as you go, and the latter's share of supply."""
+    """One more chip allotted: contracts, pay as you go, and the latter's share of supply.
+
+    Not where renewals reach supply or beyond it: there it is in coefficients too (kept[p,t]).
+    """
     pools, pay, time, s = inst.pools, inst.pay, inst.time, _slices(inst)
     share = _supply_shares(case, inst)
-    for p, t in np.argwhere(pools.supply > pools.existing).tolist():
+    within = (pools.renewable == 0) | (pools.supply > pools.existing + pools.renewable)
+    for p, t in np.argwhere((pools.supply > pools.existing) & within).tolist():
         rows: Parts = [("supply", _index(p, t, s), np.ones(len(s)))]
         columns: Parts = [("contracted", _index(p, t), np.ones(1))]
         for v in np.flatnonzero(pay.pool == p).tolist():
@@ -215,27 +220,29 @@ def _supply_shares(case: Case, inst: Instance) -> Floats:
 
 
 def lots_by_supply(inst: Instance) -> npt.NDArray[np.bool_]:
-    """Starts whose most lots only repeat in whole lots what the pool's limit says [j].
+    """Starts whose most lots only repeat in whole lots what the pool has room for [j].
 
-    The least limit over the term, in whole lots, and chips that are all delivered at once; where
-    the most is smaller than that, the offer sets it.
+    The least room over the term (what is allotted, for renewals what they can keep too), in
+    whole lots, and chips that are all delivered at once; where the most is smaller than that, the
+    offer sets it.
     """
-    st, limit = inst.starts, inst.pools.limit
+    st, pools, renews = inst.starts, inst.pools, inst.options.renews
     out = np.zeros(len(st.names), dtype=bool)
     for j, p in enumerate(st.pool.tolist()):
         covered = st.active[j] > 0
-        room = float(np.min(limit[p][covered], initial=np.inf))
+        most = pools.limit[p] if renews[j] else pools.allotted[p]
+        room = float(np.min(most[covered], initial=np.inf))
         by_room = np.isfinite(room) and int((room + 1e-6) // st.lot_chips[j]) == st.max_lots[j]
         out[j] = by_room and bool((st.active[j][covered] == 1.0).all()) and st.min_lots[j] <= 1
     return out
 
 
 def _lots(case: Case, inst: Instance) -> Iterator[Entry]:
-    """One more lot that an offer lets start in a period."""
+    """One more lot that an offer lets start in a period; options are rights, not limits."""
     del case
     st, by_supply = inst.starts, lots_by_supply(inst)
     for j, name in enumerate(st.names):
-        if not by_supply[j] and st.min_lots[j] <= 1:
+        if not by_supply[j] and st.min_lots[j] <= 1 and inst.options.of_start[j] < 0:
             columns: Parts = [("lots", _index(j), np.ones(1))]
             where = ("offer_lots", name.rsplit(" @ ", 1)[0], inst.time.periods[int(st.period[j])])
             yield (*where, "", "lot", False, [], columns, 0.0, "")
@@ -287,12 +294,12 @@ def _agreements(case: Case, inst: Instance) -> Iterator[Entry]:
 
 
 def _cover(case: Case, inst: Instance) -> Iterator[Entry]:
-    """One more percent of peak demand that must survive a contingency."""
+    """One more percent of peak demand, without headroom, that must survive a contingency."""
     del case
     con, sv, s = inst.rules.contingencies, inst.serving, _slices(inst)
     for k, t in np.argwhere(con.active).tolist():
         rows: Parts = [
-            ("cover_demand", _index(k, w, t, s), 0.01 * sv.peak[w, t])
+            ("cover_demand", _index(k, w, t, s), 0.01 * sv.peak[w, t] / sv.headroom[w])
             for w in np.flatnonzero(con.share[k] > 0).tolist()
         ]
         where = ("contingency", con.names[k], inst.time.periods[t], "")

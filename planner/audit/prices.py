@@ -14,13 +14,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from planner.audit.draft import Floats, Ints
+from planner.audit.draft import Floats
+from planner.audit.limits import Key, Unit, priced_in, units_of
 from planner.audit.model import AuditModel
 from planner.audit.report import FamilyCheck, Finding, Report
 from planner.audit.values import Labelled, columns_of
 from planner.errors import AuditError
 from planner.instance import Instance
-from planner.limits import INVESTMENT, OPERATING, Limit, limits_of
 from planner.plan import Plan
 
 BOUND_RELATIVE = 1e-6
@@ -31,22 +31,7 @@ BETWEEN = 2e-2
 """Of a price: how far it may lie from the one-sided prices, and they from each other."""
 NOISE_USD = 1e-5
 MOST_FINDINGS = 20
-KINDS = {"operating": OPERATING, "investment": INVESTMENT}
-
-
-class _Places:
-    """Positions by label in the audit's own statement of the problem."""
-
-    def __init__(self, model: AuditModel) -> None:
-        self._model = model
-
-    def find_rows(self, name: str, index: Ints) -> Ints:
-        block = self._model.rows.get(name)
-        return np.full(len(index), -1) if block is None else block.find(index)
-
-    def find_columns(self, name: str, index: Ints) -> Ints:
-        block = self._model.columns.get(name)
-        return np.full(len(index), -1) if block is None else block.find(index)
+PROBLEMS = ("operating", "investment")
 
 
 def check_prices(
@@ -72,10 +57,10 @@ def _check(inst: Instance, model: AuditModel, plan: Plan, values: Mapping[str, L
     summary = plan.tables["prices_summary"]
     stated = dict(zip(summary["problem"], summary["value_usd"].astype(float), strict=True))
     duals = plan.tables["prices_duals"]
-    limits = limits_of(plan.case, inst, _Places(model))
+    units = units_of(plan.case, inst, model)
     point, _ = columns_of(model, values)
     out = Report()
-    for problem, kinds in KINDS.items():
+    for problem in PROBLEMS:
         low, high = model.lower.copy(), model.upper.copy()
         if problem == "operating":
             low = np.where(model.integer, np.round(point), low)
@@ -84,13 +69,9 @@ def _check(inst: Instance, model: AuditModel, plan: Plan, values: Mapping[str, L
         reduced = model.cost.sum(axis=0) - model.a.T @ y
         value = stated[problem]
         out += _check_value(problem, model, (low, high), y, reduced, value, plan)
-        some = {_key(limit): limit for limit in limits if limit.kind in kinds}
+        some = {key: unit for key, unit in units.items() if priced_in(problem, key[0])}
         out += _check_table(problem, plan.tables[f"prices_{problem}"], some, y, reduced)
     return out
-
-
-def _key(limit: Limit) -> tuple[str, str, str, str]:
-    return (limit.kind, limit.member, limit.period, limit.slice)
 
 
 def _duals(model: AuditModel, table: pd.DataFrame) -> Floats:
@@ -141,7 +122,7 @@ def _check_value(
 def _check_table(
     problem: str,
     table: pd.DataFrame,
-    limits: Mapping[tuple[str, str, str, str], Limit],
+    units: Mapping[Key, Unit],
     y: Floats,
     reduced: Floats,
 ) -> Report:
@@ -157,20 +138,20 @@ def _check_table(
     for row in table.to_dict("records"):
         key = (str(row["kind"]), str(row["member"]), str(row["period"]), str(row["slice"]))
         place = ", ".join(filter(None, key))
-        limit = limits.get(key)
-        if limit is None:
+        unit = units.get(key)
+        if unit is None:
             wrong.append(Finding("prices", f"{problem}: {place}", "a limit", "no such one", 0.0))
             continue
-        at_bound = np.minimum(reduced[limit.columns], 0.0)
-        slope = float(limit.row_weights @ y[limit.rows] + limit.column_weights @ at_bound)
-        price = slope if limit.costs else -slope
+        at_bound = np.minimum(reduced[unit.columns], 0.0)
+        slope = float(unit.row_weights @ y[unit.rows] + unit.column_weights @ at_bound)
+        price = slope if unit.costs else -slope
         expect("dual_usd", price, float(row["dual_usd"]), PRICE_RELATIVE)
         if row["shown"]:
             said = float(row["price_usd"])
             expect("price_usd", price, said, PRICE_RELATIVE)
             expect("one_less_usd", said, float(row["one_less_usd"]), BETWEEN)
             expect("one_more_usd", said, float(row["one_more_usd"]), BETWEEN)
-            if limit.rate:
-                expect("rate_usd", said * limit.rate, float(row["rate_usd"]), PRICE_RELATIVE)
+            if unit.rate:
+                expect("rate_usd", said * unit.rate, float(row["rate_usd"]), PRICE_RELATIVE)
     family = FamilyCheck("prices", f"{problem} table", len(table), len(wrong), 0.0, 0.0)
     return Report(tuple(wrong[:MOST_FINDINGS]), (family,))

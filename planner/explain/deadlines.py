@@ -43,11 +43,13 @@ def _start(plan: Plan, period: str) -> date:
 
 
 def _lots(plan: Plan) -> Iterator[Row]:
-    """Lots to sign: start less lead."""
+    """Lots to sign and options to exercise: start less lead."""
+    options = {option.option for option in plan.case.options}
     for row in plan.tables["contracts_signed"].to_dict("records"):
         what = f"{row['offer']}, {row['cloud']}/{row['region']}/{row['chip']}"
+        decision = "exercise option" if row["offer"] in options else "sign lots"
         yield (
-            _day(row["sign_by"]), "sign lots", what, f"service from {_start(plan, row['start'])}",
+            _day(row["sign_by"]), decision, what, f"service from {_start(plan, row['start'])}",
             float(row["chips"]), float(row["payments_in_horizon_usd"]),
         )  # fmt: skip
 

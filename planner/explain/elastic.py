@@ -35,29 +35,14 @@ NOTHING = 0.01
 
 
 def loosened(case: Case, inst: Instance) -> Case:
-    """The case with every supply row raised by the largest pool, no most lots and wide budgets.
-
-    Pyomo refuses a row without columns that nothing can satisfy, such as a budget below signed
-    cash in a period that no decision reaches.
-    """
+    """The case with every supply row raised by the largest pool, and no most lots of offers."""
     extra = float(inst.pools.limit.max(initial=1.0))
     held = float(inst.pools.existing.max(initial=0.0))
     supply = tuple(
         row.model_copy(update={"chips": max(row.chips, held) + extra}) for row in case.supply
     )
     offers = tuple(offer.model_copy(update={"max_lots": None}) for offer in case.offers)
-    limits = tuple(
-        rule.model_copy(update={"bound": rule.bound + _cash(inst)})
-        if rule.kind == "budget"
-        else rule
-        for rule in case.limits
-    )
-    return replace(case, supply=supply, offers=offers, limits=limits)
-
-
-def _cash(inst: Instance) -> float:
-    """More than the cash that is signed in any period, USD."""
-    return float(np.ceil(inst.contracts.payment_usd.sum(axis=0).max(initial=0.0))) + 1.0
+    return replace(case, supply=supply, offers=offers)
 
 
 @dataclass
@@ -184,24 +169,15 @@ Added = tuple[str, Any, int, float, float, Key, bool]
 def _true_limits(
     case: Case, inst: Instance, raised: Instance, m: Matrix
 ) -> tuple[Matrix, list[tuple[Key, bool]]]:
-    """The compiled rows with the case's own supply, most lots and budgets put back.
+    """The compiled rows with the case's own supply and most lots put back.
 
     Returns, for each row that was added, the knob that relaxes it and whether it does.
     """
     upper, row_upper = m.upper.copy(), m.row_upper.copy()
-    limit = inst.pools.limit
-    for i, (p, t, _) in enumerate(m.row_index.get("supply", ())):
-        row_upper[m.rows["supply"].start + i] = limit[p, t]
     hourly = m.columns["hourly"].start
     for i, (v, t, _) in enumerate(m.column_index["hourly"]):
         upper[hourly + i] = inst.pay.max_chips[v, t]
-    if "budget" in m.rows:
-        row_upper[m.rows["budget"]] -= _cash(inst)
-    added = [
-        *_signed_cash(case, inst, m),
-        *_supply_rows(inst, raised, m),
-        *_most_lots(case, raised, m),
-    ]
+    added = [*_supply_rows(inst, raised, m), *_most_lots(case, raised, m)]
     start, n, k = *m.shape, len(added)
     names, index = dict(m.rows), dict(m.row_index)
     for name in dict.fromkeys(row[0] for row in added):
@@ -211,12 +187,21 @@ def _true_limits(
     columns = np.array([row[2] for row in added], dtype=np.int64)
     coefficients = np.array([row[3] for row in added], dtype=float)
     extra = sp.csc_array((coefficients, (np.arange(k), columns)), shape=(k, n))
+    allotted = inst.pools.allotted
+    by_pool = [
+        (names[name].start + i, int(key[0]), int(key[1]))
+        for name in ("supply", "supply_contracts")
+        for i, key in enumerate(index.get(name, ()))
+    ]
+    for row, p, t in by_pool:
+        if row < start:
+            row_upper[row] = allotted[p, t]
     base = replace(
         m,
         cost_terms=("price",),
         cost=np.zeros((1, n)),
         cost_offset=np.zeros(1),
-        a=sp.csc_array(sp.vstack([m.a, extra])),
+        a=sp.csc_array(sp.vstack([m.a, extra]) + _kept(inst, raised, m, by_pool, start + k)),
         row_lower=np.concatenate([m.row_lower, np.full(k, -np.inf)]),
         row_upper=np.concatenate([row_upper, np.array([row[4] for row in added], dtype=float)]),
         upper=upper,
@@ -226,39 +211,50 @@ def _true_limits(
     return base, [(row[5], row[6]) for row in added]
 
 
-def _signed_cash(case: Case, inst: Instance, m: Matrix) -> Iterable[Added]:
-    """Hard budgets of periods in which no decision has cash: only what is signed counts."""
-    rules, signed = inst.rules.budget, inst.contracts.payment_usd.sum(axis=0)
-    of, known = limit_of(case, inst, "budget"), set(m.row_index.get("budget", ()))
-    for b, t in np.argwhere(rules.active).tolist():
-        if (b, t) not in known and np.isinf(rules.penalty_usd[b]):
-            left = float(rules.bound_usd[b] - signed[t])
-            yield "budget_signed", (b, t), 0, 0.0, left, ("limit", of[b]), True
+def _kept(
+    inst: Instance, raised: Instance, m: Matrix, by_pool: list[tuple[int, int, int]], rows: int
+) -> sp.csc_array:
+    """What renewals bring beyond supply, in the supply rows: -kept[p,t] * delivered[j,t].
+
+    As `planner.equations.options.renewed_supply` has it; with more supply there is none.
+    """
+    pools, starts, lots = inst.pools, raised.starts, m.columns["lots"].start
+    entries: list[tuple[int, int, float]] = []
+    for row, p, t in by_pool:
+        if (beyond := pools.limit[p, t] - pools.allotted[p, t]) > 0:
+            kept = beyond / pools.renewable[p, t]
+            renewing = raised.options.renews & (starts.pool == p) & (starts.active[:, t] > 0)
+            for j in np.flatnonzero(renewing).tolist():
+                chips = float(starts.lot_chips[j] * starts.active[j, t])
+                entries.append((row, lots + j, -float(kept) * chips))
+    at, columns, values = zip(*entries, strict=True) if entries else ((), (), ())
+    where = (np.array(at, dtype=np.int64), np.array(columns, dtype=np.int64))
+    return sp.csc_array((np.array(values, dtype=float), where), shape=(rows, m.shape[1]))
 
 
 def _supply_rows(inst: Instance, raised: Instance, m: Matrix) -> Iterable[Added]:
     """Supply where the bound of a column said it: contracts without hours, lots on a ramp."""
-    limit, room = inst.pools.limit, raised.pools.limit
+    allotted, room = inst.pools.allotted, raised.pools.allotted
     supplied = {(p, t) for p, t, _ in m.row_index.get("supply", ())}
     first = m.columns["contracted"].start
     for i, (p, t) in enumerate(m.column_index["contracted"]):
-        if room[p, t] > limit[p, t] and (p, t) not in supplied:
-            most = float(limit[p, t])
+        if room[p, t] > allotted[p, t] and (p, t) not in supplied:
+            most = float(allotted[p, t])
             yield "supply_contracts", (p, t), first + i, 1.0, most, ("supply", p), True
     starts, first = raised.starts, m.columns["lots"].start
     for j in range(len(starts.names)):
         share, p = starts.active[j], int(starts.pool[j])
         covered = share > 0
         if ((share < 1) & covered).any():
-            here, there = (float(x[p][covered].min()) for x in (limit, room))
+            here, there = (float(x[p][covered].min()) for x in (allotted, room))
             size = float(starts.lot_chips[j])
             yield "supply_lots", j, first + j, size, here, ("supply", p), there > here
 
 
 def _most_lots(case: Case, raised: Instance, m: Matrix) -> Iterable[Added]:
-    """Most lots of the offers that have such a limit."""
+    """Most lots of the offers that have such a limit; options have rows of their own."""
     first = m.columns["lots"].start
-    for j in range(len(raised.starts.names)):
+    for j in np.flatnonzero(raised.options.of_start < 0).tolist():
         row = offer_of_start(case, raised, j)
         most = case.offers[row].max_lots
         if most is not None:
@@ -310,6 +306,7 @@ class _Entries:
                 if ("limit", of["share"][n]) in self.at:
                     self.shares[row] = (measure, n, t)
         hours, peak = raised.time.slice_hours, raised.serving.peak
+        plain = peak / raised.serving.headroom[:, None, None]
         for row, (n, _i, t) in self.each("placement_share"):
             mine = raised.rules.placement.workloads[n]
             wanted = float(np.einsum("ws,s->", peak[mine, t], hours))
@@ -326,7 +323,7 @@ class _Entries:
         ]
         for row, (k, w, t, s) in self.each("cover_demand"):
             name = (raised.serving.service_class[w], losses[k].kind, losses[k].dimension)
-            self.put(row, ("survival", promise[name]), float(peak[w, t, s]))
+            self.put(row, ("survival", promise[name]), float(plain[w, t, s]))
 
     def _whole(self, measure: str) -> Floats:
         """A first guess at the whole of a measure [t]: what is signed, or part of what can be."""
@@ -344,7 +341,7 @@ class _Entries:
 
     def granted(self, placed: list[tuple[Key, bool]]) -> None:
         """What others grant: supply, install limits, lots."""
-        more = self.raised.pools.limit > self.inst.pools.limit
+        more = self.raised.pools.allotted > self.inst.pools.allotted
         for row, (p, t, _s) in self.each("supply"):
             self.put(row, ("supply", p), -1.0 if more[p, t] else 0.0)
         start = self.base.shape[0] - len(placed)

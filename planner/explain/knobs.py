@@ -3,7 +3,7 @@
 A knob is one number of a case's tables that a person could change: a limit's bound, the share
 that a class promises, the qualification engineers, a pool's supply, a region's install limit, the
 fewest or most lots of an offer. What is signed already, what a chip can do and how chips turn into
-work are facts and have no knob.
+work are facts and have no knob; neither have the options that signed contracts give.
 
 The price of moving a knob by one unit is weight / scale: moving it by the whole of its value costs
 its weight. Rules of our own have the weight 1; what somebody else must grant (supply, space, lots)
@@ -152,8 +152,9 @@ def _limits(case: Case, raised: Instance, out: dict[Key, Knob]) -> None:
 
 def _granted(case: Case, inst: Instance, raised: Instance, out: dict[Key, Knob]) -> None:
     """What others grant: supply, install limits, lots."""
-    typical = float(inst.pools.limit[inst.pools.limit > 0].mean()) if inst.pools.limit.any() else 1
-    more = (raised.pools.limit - inst.pools.limit).max(axis=1)
+    allotted = inst.pools.allotted
+    typical = float(allotted[allotted > 0].mean()) if allotted.any() else 1
+    more = (raised.pools.allotted - allotted).max(axis=1)
     for p, pool in enumerate(case.pools):
         at = tuple(
             i
@@ -161,7 +162,7 @@ def _granted(case: Case, inst: Instance, raised: Instance, out: dict[Key, Knob])
             if (row.cloud, row.region, row.chip) == (pool.cloud, pool.region, pool.chip)
         )
         if more[p] > 0:
-            value = float(inst.pools.limit[p].max())
+            value = float(allotted[p].max())
             out["supply", p] = Knob(
                 "supply", at, "chips", f"supply of {inst.pools.names[p]}", "chips", 1, value,
                 value or typical, float(more[p]), OTHERS,
@@ -196,7 +197,7 @@ def _granted(case: Case, inst: Instance, raised: Instance, out: dict[Key, Knob])
 
 
 def offer_of_start(case: Case, inst: Instance, j: int) -> int:
-    """Row of `offers.csv` behind a start."""
+    """Row of `offers.csv` behind a start that is no option's."""
     pool = case.pools[int(inst.starts.pool[j])]
     rows = [offer for offer in case.offers if offer.offer == inst.starts.offer[j]]
     found = most_specific(rows, _POOL, (pool.cloud, pool.region, pool.chip))

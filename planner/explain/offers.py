@@ -21,6 +21,8 @@ STEP_DOWN = 0.8
 """Share of the bound at which an offer that did not enter just below it is tried next."""
 MOST_STEPS = 12
 """Re-solves for one offer before it is left with an upper bound of its entry price."""
+TIED = 1e-9
+"""Starts that break even within this share of the first do so together: the earliest is told."""
 USED = 1e-6
 """Lots or chips above this count as in use."""
 COLUMNS = (
@@ -36,7 +38,7 @@ class Unused:
     offer: str
     pool: str
     kind: str
-    """`term` or `by the hour`."""
+    """`term`, `option` or `by the hour`."""
     columns: Ints
     starts: tuple[str, ...]
     """Period of each column."""
@@ -45,14 +47,15 @@ class Unused:
 
 
 def unused_offers(problem: Problem, used: Iterable[tuple[str, str]]) -> list[Unused]:
-    """Offers without a lot or an hour in the plan; `used` holds (offer, pool) of the others."""
+    """Offers, options included, without a lot or an hour; `used` has (offer, pool) of the rest."""
     inst, labels = problem.inst, problem.labels
     st, pay, periods = inst.starts, inst.pay, inst.time.periods
     taken = set(used)
     groups: dict[tuple[str, str, str], list[tuple[int, str, float]]] = {}
     at = labels.find_columns("lots", np.arange(len(st.names))[:, None])
     for j, column in enumerate(at.tolist()):
-        key = (st.offer[j], inst.pools.names[st.pool[j]], "term")
+        kind = "term" if inst.options.of_start[j] < 0 else "option"
+        key = (st.offer[j], inst.pools.names[st.pool[j]], kind)
         start = periods[st.period[j]]
         groups.setdefault(key, []).append((column, start, float(st.price_usd_per_chip_hour[j])))
     index = np.argwhere(pay.max_chips > 0)
@@ -181,8 +184,8 @@ def entry_prices(
     rows = []
     for rank, i in enumerate(order):
         offer = offers[i]
-        at = int(worth[i].argmax())
         share, seen = float(worth[i].max()), False
+        at = int(np.argmax(worth[i] >= share * (1.0 - TIED)))
         inside = bool((one.x[offer.columns] > USED).any())
         if inside:
             share, seen = 1.0, True

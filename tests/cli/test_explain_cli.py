@@ -30,7 +30,7 @@ def run(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    save_case(planted("power-below-signed"), tmp_path / "case")
+    save_case(planted("budget-below-what-a-placement-takes"), tmp_path / "case")
     return tmp_path / "case"
 
 
@@ -40,13 +40,13 @@ def test_an_infeasible_case_is_4_and_says_why(
     code, out, _ = run(capsys, monkeypatch, "explain", str(folder))
     assert code == 4
     assert "has no plan (proven)" in out
-    assert "power rule 'grid' for alder/us-1: limits.csv:2: bound: 8 MW -> 9.6 MW" in out
-    assert "--set limits.grid.bound=9.6" in out
+    assert "budget rule 'cash': limits.csv:3: bound: 63.100 million USD -> 65.097 million" in out
+    assert "--set limits.cash.bound=65096900" in out
     code, out, _ = run(capsys, monkeypatch, "explain", str(folder), "--json")
     assert code == 4
-    assert json.loads(out)["rules"] == ["power rule 'grid' for alder/us-1"]
+    assert json.loads(out)["rules"][0] == "budget rule 'cash'"
     code, out, _ = run(
-        capsys, monkeypatch, "explain", str(folder), "--set", "limits.grid.bound=9.6"
+        capsys, monkeypatch, "explain", str(folder), "--set", "limits.cash.bound=65096900"
     )
     assert code == 0
     assert "has a plan" in out
@@ -58,11 +58,11 @@ def test_solve_points_to_it_with_the_same_overrides(
     target = folder.parent / "run"
     code, _, err = run(
         capsys, monkeypatch, "solve", str(folder), "--out", str(target),
-        "--set", "limits.grid.bound=8.5",
+        "--set", "limits.cash.bound=6.4e7",
     )  # fmt: skip
     assert code == 4
     assert len(err.splitlines()) == 1
-    assert f"planner explain {folder} --set limits.grid.bound=8.5" in err
+    assert f"planner explain {folder} --set limits.cash.bound=6.4e7" in err
     assert not target.exists()
 
 
@@ -76,13 +76,24 @@ def test_whole_numbers_are_said_in_words(
     assert "case.toml: qualification_engineers: 9 engineers -> 10 engineers" in out
 
 
-def test_a_run_folder_is_refused(
+def test_a_limit_below_what_is_signed_is_a_fault_of_reading(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, err = run(
+        capsys, monkeypatch, "explain", str(folder), "--set", "limits.cash.bound=4e7"
+    )
+    assert (code, out) == (2, "")
+    assert "rule 'cash' from 2027-Q2 cannot hold in 2027-Q2" in err
+
+
+def test_a_run_keeps_its_own_case(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_plan().save(tmp_path / "run")
-    code, _, err = run(capsys, monkeypatch, "explain", str(tmp_path / "run"))
+    change = ("--set", "case.discount_rate_per_year=0.1")
+    code, _, err = run(capsys, monkeypatch, "explain", str(tmp_path / "run"), *change)
     assert code == 2
-    assert "run folder" in err
+    assert "a run keeps its own copy" in err
 
 
 def test_shortages_are_printed(

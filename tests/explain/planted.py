@@ -63,6 +63,15 @@ def spread(case: Case, bound: float = 0.1, count: int = 3, model: str = "pro") -
     )  # fmt: skip
 
 
+def spread_both(case: Case) -> Case:
+    """Both models are served from all three clouds from 2027-Q2."""
+    return limited(
+        spread(case),
+        Limit(limit="also", kind="placement", dimension="cloud", count=3, bound=0.1,
+              model="basic", period_from="2027-Q2"),
+    )  # fmt: skip
+
+
 def needs_cedar(case: Case, bound: float = 0.1) -> Case:
     """All three clouds carry a share of both models, and cedar sells nothing by the hour."""
     case = with_rows(
@@ -127,20 +136,26 @@ def deal() -> Case:
 SPREAD = "placement rule 'spread', model pro"
 
 PLANTED: dict[str, Planted] = {
-    "power-below-signed": Planted(
-        lambda: limited(small_case(), power("alder/us-1", 8.0)),
-        ("power rule 'grid' for alder/us-1",),
+    "power-against-two-placements": Planted(
+        lambda: limited(spread_both(small_case()), power("birch/eu-2", 1.8, period_from="2027-Q2")),
+        (SPREAD, "placement rule 'also', model basic", "power rule 'grid' for birch/eu-2"),
     ),
-    "power-below-what-cannot-be-left-yet": Planted(
-        lambda: limited(small_case(), power("birch/eu-2", 1.2)),
-        ("power rule 'grid' for birch/eu-2",),
+    "power-against-a-loss": Planted(
+        lambda: limited(
+            survives(small_case(), 0.3, "cloud", "alder"),
+            power("birch/eu-2", 2.0, period_from="2027-Q2"),
+        ),
+        ("share of interactive kept in an outage of a cloud", "power rule 'grid' for birch/eu-2"),
     ),
-    "budget-below-signed-cash": Planted(
-        lambda: limited(small_case(), cash(4e7)), ("budget rule 'cash'",)
+    "budget-below-what-a-placement-takes": Planted(
+        lambda: limited(
+            spread(small_case()), cash(6.31e7, period_from="2027-Q2", period_to="2027-Q2")
+        ),
+        ("budget rule 'cash'",),
     ),
     "budget-below-what-a-loss-takes": Planted(
         lambda: limited(
-            survives(small_case(), 0.25, "cloud", "alder"), cash(3.4e7, period_from="2027-Q3")
+            survives(small_case(), 0.3, "cloud", "alder"), cash(3.4e7, period_from="2027-Q3")
         ),
         ("budget rule 'cash'", "share of interactive kept in an outage of a cloud"),
         whole=True,

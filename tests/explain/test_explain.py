@@ -16,7 +16,6 @@ import planner
 from planner.case import Case
 from planner.case.check import check
 from planner.case.tables import TABLES
-from planner.cli import explain as explain_command
 from planner.explain.run import Explanation
 from planner.instance import build_instance
 from planner.matrix import compile_model
@@ -51,7 +50,14 @@ def members(table: pd.DataFrame) -> list[Any]:
 
 
 def priced(case: Case, offer: str, pool: tuple[str, ...], share: float) -> Case:
-    """The case with an offer at a share of its price in one pool."""
+    """The case with an offer, or the option of a contract, at a share of its price in one pool."""
+    options = [o for o in case.options if o.option == offer]
+    if options:
+        (option,) = options
+        price = option.price_usd_per_chip_hour * share
+        return replace(
+            case, options=(option.model_copy(update={"price_usd_per_chip_hour": price}),)
+        )
     rows = [o for o in case.offers if o.offer == offer]
     fits = [
         o
@@ -118,6 +124,17 @@ def test_one_percent_below_the_entry_price_it_enters() -> None:
         pool = (row.cloud, row.region, row.chip)
         share = 0.99 * (1.0 - row.discount_to_enter)
         assert in_relaxation(priced(small_case(), row.offer, pool, share), row.offer, pool) > 1e-6
+
+
+def test_options_are_told_from_offers() -> None:
+    """`again` is not exercised and has an entry price; `more` is, and has its dates."""
+    offers, due = rules_explained().offers, rules_explained().deadlines
+    assert dict(zip(offers.offer, offers.kind, strict=True))["again"] == "option"
+    exercised = due[due.decision == "exercise option"]
+    taken = rules_plan().tables["options"].query("decision == 'exercised'")
+    assert len(taken)
+    assert exercised.date.tolist() == taken.exercise_by.astype(str).tolist()
+    assert exercised.chips.tolist() == taken.chips.tolist()
 
 
 def test_every_offer_without_a_lot_or_an_hour_is_listed() -> None:
@@ -246,10 +263,11 @@ def test_explain_on_a_rules_case(here: Here) -> None:
 
 
 def test_a_case_folder_goes_to_the_other_question(here: Here) -> None:
-    here.monkeypatch.setattr(explain_command, "INFEASIBLE_MODULE", "planner.explain.nowhere")
+    """A case is asked whether it has a plan, a run why its plan is as it is."""
     ran = here("explain", str(DATA / "small"))
-    assert ran.code == 1
-    assert "not available" in ran.err
+    assert ran.code == 0
+    assert "small: has a plan" in ran.out
+    assert "What binds" not in ran.out
     assert here.files() == []
 
 

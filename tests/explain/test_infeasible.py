@@ -24,6 +24,7 @@ from planner.equations import Model
 from planner.equations.sets import rows
 from planner.errors import InfeasibleError
 from planner.explain.conflict import deletion_filter, part
+from planner.explain.conflict_words import ROWS, where
 from planner.explain.elastic import Elastic, build_elastic
 from planner.explain.infeasible import explain_case
 from planner.explain.knobs import edited
@@ -31,7 +32,8 @@ from planner.explain.report import ConflictRow, InfeasibilityReport
 from planner.instance import Instance, build_instance
 from planner.matrix import Matrix, compile_model
 from planner.model import build_model
-from tests.cases import small_case, tiny_case
+from tests.audit.rules_case import rules_case
+from tests.cases import small_case, tiny_case, valid
 from tests.cases_rules import tiny_rules_case
 from tests.explain.planted import PLANTED, limited, planted, power
 
@@ -178,6 +180,18 @@ def test_with_all_knobs_at_rest_the_elastic_problem_is_the_case(make: Callable[[
     one = least(own, own.objective) + own.offset / 1e6
     two = least(elastic.base, wide.objective) + wide.offset / 1e6
     assert one == pytest.approx(two, rel=1e-5)
+
+
+@pytest.mark.parametrize("make", [tiny_rules_case, lambda: valid(rules_case(small_case()))])
+def test_every_row_of_the_planner_has_words(make: Callable[[], Case]) -> None:
+    """A row without them would be taken for an equation of one's own and given knobs."""
+    elastic = build_elastic(make())
+    compiled = compile_model(build_model(build_instance(make())))
+    assert set(compiled.rows) | set(elastic.base.rows) <= set(ROWS)
+    assert not [knob for knob in elastic.knobs if not knob.table]
+    for name, index in compiled.row_index.items():
+        for i in index:
+            assert where(elastic.inst, name, i) or i is None, name
 
 
 def test_a_case_with_a_plan_is_short_of_what_its_plan_leaves_undone() -> None:

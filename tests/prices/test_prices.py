@@ -14,20 +14,24 @@ import pandas as pd
 import pytest
 
 import planner
+from planner.audit import audit_model
 from planner.audit.folder import audit_run
+from planner.audit.limits import priced_in, units_of
+from planner.case import Case
 from planner.errors import AuditError, PlannerError, RunFolderError
-from planner.instance import Instance
+from planner.instance import Instance, build_instance
 from planner.limits import INVESTMENT, OPERATING, limits_of, lots_by_supply
 from planner.matrix import Matrix, compile_model
 from planner.model import build_model
-from planner.prices.lp import Problem, problem_of, solved
+from planner.prices.lp import Labels, Problem, problem_of, solved
 from planner.prices.save import save_prices
 from planner.prices.table import COLUMNS, Prices, price_table, prices, prices_of
 from planner.run_folder import MANIFEST
 from planner.solve.session import Session
 from tests.audit.rules_case import rules_case
-from tests.cases import small_case, small_plan
+from tests.cases import small_case, small_plan, valid
 from tests.cases_rules import tiny_rules_case
+from tests.explain.planted import survives
 
 Change = Callable[[Instance, float], Instance]
 
@@ -226,13 +230,80 @@ def test_prices_of_contingencies_lie_between_fresh_differences() -> None:
             low = matrix.row_lower.copy()
             for i, (kk, w, tt, s) in enumerate(matrix.row_index["cover_demand"]):
                 if (kk, tt) == (k, t):
-                    more = 0.01 * h * inst.serving.peak[w, t, s]
-                    low[matrix.rows["cover_demand"].start + i] += more
+                    plain = inst.serving.peak[w, t, s] / inst.serving.headroom[w]
+                    low[matrix.rows["cover_demand"].start + i] += 0.01 * h * plain
             changed = replace(matrix, row_lower=low)
             costs.append(float(matrix.objective @ Session(changed).solve_lp().x))
         less, more = (costs[1] - costs[0]) / row.step, (costs[2] - costs[1]) / row.step
         room = 1e-3 * row.price_usd
         assert 0 < less - room <= row.price_usd <= more + room
+
+
+def test_prices_of_demand_that_must_survive_lie_between_fresh_differences() -> None:
+    """One more request/s asks for more after a loss too, without the headroom of every day."""
+    problem = problem_of(planner.solve(promising_case(), gap=0.0))
+    one = solved(problem, "operating")
+    every = limits_of(problem.case, problem.inst, problem.labels)
+    promised = {problem.labels.find_rows("cover_demand", np.array([i]))[0]
+                for i in problem.matrix.row_index["cover_demand"]}  # fmt: skip
+    some = [x for x in every if x.kind == "demand" and promised & set(x.rows.tolist())]
+    binding = [x for x in some if one.y[sorted(promised & set(x.rows.tolist()))].any()]
+    rows = shown(price_table(one, binding, 100), "demand")
+    assert rows
+    for row in rows:
+        between(problem, "operating", row)
+
+
+def promising_case() -> Case:
+    """data/small, where hours may be counted on in the loss of alder, which then set the price."""
+    small = small_case()
+    offers = tuple(
+        o if o.term_months else o.model_copy(update={"guaranteed": True}) for o in small.offers
+    )
+    return survives(replace(small, offers=offers), 0.25, "cloud", "alder")
+
+
+@pytest.mark.parametrize(
+    "make", [small_case, tiny_rules_case, promising_case, lambda: valid(rules_case(small_case()))]
+)
+def test_the_audit_states_the_same_units(make: Callable[[], Case]) -> None:
+    """Entry by entry, by label: the audit goes from rows to limits, the planner the other way."""
+    case = make()
+    inst = build_instance(case)
+    matrix, audit = compile_model(build_model(inst)), audit_model(inst)
+    units = units_of(case, inst, audit)
+    row_names = [(n, i) for n in matrix.rows for i in matrix.row_index[n]]
+    column_names = [(n, i) for n in matrix.columns for i in matrix.column_index[n]]
+
+    def named(names: list[Any], at: Any, weights: Any) -> dict[Any, float]:
+        return {names[i]: float(w) for i, w in zip(at, weights, strict=True)}
+
+    def labels(blocks: Any) -> list[Any]:
+        return [
+            (n, tuple(i) if len(i) > 1 else i[0] if i else None)
+            for n, block in blocks.items()
+            for i in block.index.tolist()
+        ]
+
+    audit_rows, audit_columns = labels(audit.rows), labels(audit.columns)
+    seen = set()
+    for limit in limits_of(case, inst, Labels(matrix)):
+        key = (limit.kind, limit.member, limit.period, limit.slice)
+        unit = units[key]
+        seen.add(key)
+        assert named(audit_rows, unit.rows, unit.row_weights) == pytest.approx(
+            named(row_names, limit.rows, limit.row_weights), rel=1e-12
+        ), key
+        assert named(audit_columns, unit.columns, unit.column_weights) == pytest.approx(
+            named(column_names, limit.columns, limit.column_weights), rel=1e-12
+        ), key
+        assert unit.costs == limit.costs
+        assert unit.rate == pytest.approx(limit.rate, rel=1e-12)
+        assert priced_in("operating", limit.kind) == (limit.kind in OPERATING)
+        assert priced_in("investment", limit.kind) == (limit.kind in INVESTMENT)
+    assert len(seen) > 20
+    # Lots that the pool's room limits have a bound, and no price of their own.
+    assert {key[0] for key in set(units) - seen} <= {"offer_lots"}
 
 
 def test_all_of_a_small_case_is_checked_and_kinks_are_not_shown() -> None:
