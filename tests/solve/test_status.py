@@ -16,13 +16,14 @@ import pytest
 
 import planner
 from planner.audit.folder import audit_plan
+from planner.case.write import save_case
 from planner.equations import Equation, Model
 from planner.equations.sets import rows
 from planner.errors import InfeasibleError, UnprovenError
 from planner.instance import Instance
 from planner.solve import branch
 from planner.solve.options import Event, relative_gap
-from tests.cases import DATA, random_case, small_case, small_plan, tiny_case
+from tests.cases import claude_without_rules, random_case, small_case, small_plan, tiny_case
 
 SEED = 28
 """A random case whose tree has some thirty nodes."""
@@ -169,9 +170,10 @@ def test_a_second_ctrl_c_ends_the_program() -> None:
 def test_ctrl_c_on_a_terminal(tmp_path: Path) -> None:
     """The whole way: `planner solve` on a terminal, SIGINT once it shows a plan."""
     run = tmp_path / "run"
+    save_case(claude_without_rules(), tmp_path / "case")
     ours, theirs = pty.openpty()
     command = [
-        sys.executable, "-m", "tests.run_planner", "solve", str(DATA / "claude"), "--gap", "0",
+        sys.executable, "-m", "tests.run_planner", "solve", str(tmp_path / "case"), "--gap", "0",
         "--out", str(run), "--no-figures", "--json",
     ]  # fmt: skip
     root = Path(__file__).parents[2]
