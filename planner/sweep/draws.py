@@ -79,7 +79,8 @@ def _uniform(spec: Spec, number: int, first: int, n: int) -> Floats:
     rng = np.random.default_rng([spec.seed, number])
     if spec.design == "sobol":
         engine = qmc.Sobol(size, scramble=True, rng=np.random.default_rng(spec.seed))
-        engine.fast_forward(first)
+        if first:
+            engine.fast_forward(first)
         # Whole pages only: a Sobol sequence is balanced over powers of two.
         out = engine.random(PAGE)[:n]
     elif spec.design == "random":

@@ -169,6 +169,13 @@ def fits(factor: Factor, labels: Mapping[str, str]) -> bool:
     return True
 
 
+def _if(
+    there: str, kind: str, make: Callable[[int, Factor], Term | None]
+) -> dict[str, Callable[[int, Factor], Term | None]]:
+    """The kind where there is something it can move."""
+    return {kind: make} if there else {}
+
+
 def _plain(kind: str) -> Callable[[int, Factor], Term | None]:
     return lambda i, _factor: (kind, i, 0.0, 0.0)
 
@@ -218,13 +225,13 @@ def moves_of(
     new = []
     for p, deal, renewed in parts:
         labels = at.pool_labels(p)
-        kinds = {"capacity": plain, "lost": at.lost(labels), "deal": plain}
+        kinds = {"capacity": plain, "lost": at.lost(labels), **_if(deal, "deal", plain)}
         if not renewed:
             kinds["slip_days"] = at.slip(labels["chip"], deal)
         new.append(found.number(at.terms(kinds, {**labels, "deal": deal})))
     payment = [
         found.number(
-            at.terms({"price": plain, "deal": plain},
+            at.terms({"price": plain, **_if(deal, "deal", plain)},
                      {**at.pool_labels(p), "deal": deal, "offer": offer})
         )
         for p, deal, offer in paid

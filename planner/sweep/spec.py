@@ -174,7 +174,7 @@ class Spec(_Strict):
     seed: Annotated[int, Field(ge=0)] = 0
     periods: Literal["open", "all"] = "open"
     """Periods that factors move: those not over at as_of, or all."""
-    factor: Annotated[tuple[Factor, ...], Field(min_length=1)]
+    factor: tuple[Factor, ...]
     correlation: tuple[Correlation, ...] = ()
     rows: tuple[tuple[float, ...], ...] = ()
     """Rows of a list, factor by factor."""
@@ -182,6 +182,8 @@ class Spec(_Strict):
     @model_validator(mode="after")
     def _whole(self) -> Spec:
         names = [f.name for f in self.factor]
+        if not names:
+            raise ValueError("factor: there is none")
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise ValueError(f"factor: '{twice[0]}' stands twice")

@@ -13,7 +13,7 @@ from planner.sweep.reroute import upper_bounds
 from planner.sweep.spec import Spec
 from planner.sweep.train import Trained
 
-PILOTS = 20_000
+PILOTS = 60_000
 """Scenarios among which training looks for those to solve."""
 
 
