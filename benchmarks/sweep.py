@@ -27,7 +27,7 @@ from planner.sweep.spec import Spec, load_spec
 from planner.sweep.work import values_of
 
 SPEC = Path(__file__).with_name("sweep.toml")
-AUDIT_BLOCKS = 5000
+AUDIT_BLOCKS = 7000
 RESOLVES = 8
 """Hot re-solves measured in each period."""
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy import special
-from scipy.stats import qmc
 
 from planner.errors import Fault, InputError
 from planner.sweep.block import Floats
@@ -78,6 +77,8 @@ def _uniform(spec: Spec, number: int, first: int, n: int) -> Floats:
     size = len(spec.factor)
     rng = np.random.default_rng([spec.seed, number])
     if spec.design == "sobol":
+        from scipy.stats import qmc  # noqa: PLC0415  (half a second)
+
         engine = qmc.Sobol(size, scramble=True, rng=np.random.default_rng(spec.seed))
         if first:
             engine.fast_forward(first)

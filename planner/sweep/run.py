@@ -37,7 +37,7 @@ Progress = Callable[[str, int, int], None]
 Certify = Literal["bounds", "audit", "exact"]
 AUDIT_BLOCKS = 4700
 """From 4,603 without a miss: at least 99.9 % within tolerance at 99 % confidence."""
-SOLVES = 800
+SOLVES = 1600
 """Most exact solves for the prices of one period."""
 SAMPLE_ROWS = 200_000
 """Scenarios that the sensitivity is worked out from, spread over all."""

@@ -1,8 +1,10 @@
 """Prices for the bounds of one period: exact solves where the bounds are least sure.
 
 Pilots are drawn from the sweep's own scenarios. The first solves are spread over them; after
-that each round solves pilots where two halves of the prices found so far disagree most: where
-one half alone would be far below the other, prices are sparse.
+that each round solves pilots of three kinds. Those where two halves of the prices found so far
+disagree most: there prices are sparse. Others in proportion to that. And some by lot, each stratum
+of the factors with few values (such as the cloud that is lost) as likely as any other, because two
+halves can agree and both be wrong.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from planner.sweep.block import Floats, Ints
+from planner.sweep.block import Bools, Floats, Ints
 from planner.sweep.bounds import affine, best_of
 from planner.sweep.duals import Prices, coefficients, join, pool_of, prices_from_rows
 from planner.sweep.exact import BlockSolver
@@ -21,10 +23,14 @@ from planner.sweep.problem import Period
 
 ROUND_SOLVES = 80
 """Solves between two looks at where prices are sparse."""
-SURE = 2e-4
+SURE = 1e-3
 """Disagreement of the two halves, as a gap, at which a pilot counts as sure."""
 UNSURE_SHARE = 5e-4
 """Share of unsure pilots at which training stops."""
+FEW_VALUES = 12
+"""Most values of a factor that makes strata."""
+MOST_STRATA = 64
+"""With more, there are no strata."""
 _CANDIDATES = 4
 """Pilots looked at for each one that is solved, the least sure first."""
 
@@ -54,17 +60,19 @@ def train(period: Period, values: Floats, solves: int, seed: int) -> Trained:
     done = np.zeros(len(z), dtype=bool)
     found: list[Prices] = []
     columns, demand = [], []
+    stratum = _strata(values)
     iterations = 0
     while (left := min(solves, len(z)) - int(done.sum())) > 0:
         batch = min(left, ROUND_SOLVES)
         if not found:
-            order = rng.permutation(len(z))[:batch]
+            none = np.full(len(z), 0.0)
+            order = _choose(none, stratum, done, batch, rng)
             chosen = order[np.argsort(features[order].sum(axis=1), kind="stable")]
         else:
             score, at = _unsure(period, join(found), single, contract)
             if np.mean((score > SURE) & ~done) <= UNSURE_SHARE:
                 break
-            chosen = _choose(score, done, batch, rng)
+            chosen = _choose(score, stratum, done, batch, rng)
             chosen = chosen[np.argsort(at[chosen], kind="stable")]
         done[chosen] = True
         sides = period.sides(z[chosen])
@@ -105,15 +113,26 @@ def _unsure(
 
 
 def _choose(
-    score: Floats, done: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], batch: int,
-    rng: np.random.Generator,
-) -> Ints:  # fmt: skip
-    """Half the batch from the least sure pilots, half in proportion to how unsure they are."""
+    score: Floats, stratum: Ints, done: Bools, batch: int, rng: np.random.Generator
+) -> Ints:
+    """A batch: two fifths of the least sure, as many in proportion, the rest by lot of strata."""
     score = np.where(done, -1.0, score)
     worst = np.argsort(-score, kind="stable")[: _CANDIDATES * batch]
-    first = rng.permutation(worst[score[worst] >= 0])[: batch // 2]
-    weight = np.where(done, 0.0, np.maximum(score, 1e-9))
-    weight[first] = 0.0
-    rest = min(batch - len(first), int(np.count_nonzero(weight)))
-    second = rng.choice(len(score), rest, replace=False, p=weight / weight.sum())
-    return np.concatenate([first, second]).astype(np.int64)
+    picked = [rng.permutation(worst[score[worst] >= 0])[: 2 * batch // 5]]
+    count = np.bincount(stratum)
+    for weight, size in ((np.maximum(score, 1e-9), 2 * batch // 5), (1.0 / count[stratum], batch)):
+        weight = np.where(done, 0.0, weight)
+        weight[np.concatenate(picked)] = 0.0
+        room = batch - sum(map(len, picked))
+        size = min(size, room, int(np.count_nonzero(weight)))
+        if size:
+            picked.append(rng.choice(len(score), size, replace=False, p=weight / weight.sum()))
+    return np.concatenate(picked).astype(np.int64)
+
+
+def _strata(values: Floats) -> Ints:
+    """Number of the combination of factors that have few values, 0 where there are too many [n]."""
+    few = [f for f in range(values.shape[1]) if len(np.unique(values[:, f])) <= FEW_VALUES]
+    _, out = np.unique(values[:, few], axis=0, return_inverse=True)
+    out = out.astype(np.int64).ravel()
+    return out if out.max(initial=0) < MOST_STRATA else np.zeros_like(out)
