@@ -139,10 +139,10 @@ class Jobs:
     largest_chips: Floats
 
 
-def jobs_of(inst: Instance, held: Held, t: int, rate: Floats | None = None) -> Jobs:
+def jobs_of(inst: Instance, held: Held, t: int) -> Jobs:
     """Serving workloads with demand in period t, and flexible runs that the plan works on.
 
-    `rate` [w, p] replaces the rates of the instance. A serving job's demand is its weekly mean
+    Chips that the plan has not qualified have rate 0. A serving job's demand is its weekly mean
     times headroom; shape carries the peak of the slice.
     """
     sv, tr, time = inst.serving, inst.training, inst.time
@@ -165,7 +165,8 @@ def jobs_of(inst: Instance, held: Held, t: int, rate: Floats | None = None) -> J
         steady[:, None], time.slice_hours / 168.0, week
     )
     run_rate = np.where(tr.standing[r, None], tr.peak_eflop_per_s[r], tr.eflop_per_chip_hour[r])
-    serve_rate = sv.rate[w, :, t] if rate is None else rate[w]
+    run_rate = np.where(held.barred_training[r, :, t], 0.0, run_rate)
+    serve_rate = np.where(held.barred_serving[w, :, t], 0.0, sv.rate[w, :, t])
     none_w, none_r = np.full(len(w), -1, np.int64), np.full(len(r), -1, np.int64)
     return Jobs(
         names=(*(sv.names[i] for i in w), *(tr.names[i] for i in r)),

@@ -18,6 +18,7 @@ from planner.plan import Plan
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class Held:
     """Worth of one placed chip for the whole period, discounted [r, t]."""
     contract_usd: Floats
     """Payments of kept contracts, without new lots, discounted [t]."""
+    barred_serving: Bools
+    """Where a chip is not qualified for the workload's generation [w, p, t]."""
+    barred_training: Bools
+    """Where a chip is not qualified for the run [r, p, t]."""
     fixed_usd: float
     """Costs that no scenario moves: past the horizon, fees, rules, runs not done at all."""
 
@@ -82,6 +87,7 @@ def held_of(plan: Plan, inst: Instance) -> Held:
     np.add.at(chips, c.line_pool, c.chips * kept)
     placed, placed_value = _placed(plan, inst)
     work, work_value = _flexible(plan, inst)
+    serving, training = _barred(plan, inst)
     moved = {"existing_contracts", "new_contracts", "pay_as_you_go", "unserved_demand",
              "missed_training"}  # fmt: skip
     cost = plan.summary["cost_usd"]
@@ -93,9 +99,33 @@ def held_of(plan: Plan, inst: Instance) -> Held:
         work_value_usd=work_value,
         placed_value_usd=placed_value,
         contract_usd=(c.payment_usd * kept).sum(axis=0) * time.discount,
+        barred_serving=serving,
+        barred_training=training,
         fixed_usd=sum(float(usd) for term, usd in cost.items() if term not in moved)
         + _not_done(plan, inst),
     )
+
+
+def _barred(plan: Plan, inst: Instance) -> tuple[Bools, Bools]:
+    """Use that waits for a qualification which the plan has not made, serving and training."""
+    q, horizon = inst.rules.qualification, len(inst.time.periods)
+    pools = len(inst.pools.names)
+    serving = np.zeros((len(inst.serving.names), pools, horizon), dtype=bool)
+    training = np.zeros((len(inst.training.names), pools, horizon), dtype=bool)
+    if not q.names:
+        return serving, training
+    made = plan.tables["qualification"]
+    names = zip(made.chip, made.generation, made.purpose, strict=True)
+    begun = positions(q.names, [f"{c} for {g}, {p}" for c, g, p in names], "qualification")
+    usable = np.full(len(q.names), horizon)
+    usable[begun] = positions(inst.time.periods, made.begins.tolist(), "period")
+    usable[begun] += q.lead_periods[begun]
+    period = np.arange(horizon)
+    for e in range(len(q.names)):
+        waits = (period >= q.first) & (period < usable[e])
+        for barred, who in ((serving, q.workloads[e]), (training, q.runs[e])):
+            barred |= who[:, None, None] & q.pools[e][None, :, None] & waits
+    return serving, training
 
 
 def _missed(plan: Plan, inst: Instance) -> Floats:

