@@ -20,7 +20,7 @@ from planner.sweep.recombine import keys_of, slice_coefficients, slice_prices
 Singles = npt.NDArray[np.float32]
 TILE = 4096
 """Scenarios in one product: the result stays in cache."""
-COSTLY = 0.05
+COSTLY = 0.01
 """Share of the contract cost above which slices are recombined: below, one price does."""
 
 
