@@ -27,6 +27,8 @@ from planner.sweep.spec import Spec, load_spec
 from planner.sweep.work import values_of
 
 SPEC = Path(__file__).with_name("sweep.toml")
+PLAN_LIMIT_S = 300.0
+"""Most seconds for the plan that is swept; its time is not counted."""
 AUDIT_BLOCKS = 7000
 RESOLVES = 8
 """Hot re-solves measured in each period."""
@@ -57,7 +59,7 @@ def run(sizes: str | None = None) -> dict[str, Any]:
     spec = load_spec(SPEC)
     if sizes is not None:
         spec = Spec.model_validate({**spec.model_dump(), "scenarios": int(sizes)})
-    plan: Plan = solve(load_case(example_folder("claude")), gap=1e-3)
+    plan: Plan = solve(load_case(example_folder("claude")), gap=1e-3, time_limit_s=PLAN_LIMIT_S)
     cores = min(2, os.cpu_count() or 1)
     with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
         began = time.perf_counter()
