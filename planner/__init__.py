@@ -4,6 +4,17 @@ from planner.case import Case, load_case, save_case
 from planner.explain.run import explain
 from planner.plan import Plan, load_plan
 from planner.solving import solve
+from planner.sweep.run import sweep
 
 __version__ = "0.1.0"
-__all__ = ["Case", "Plan", "__version__", "explain", "load_case", "load_plan", "save_case", "solve"]
+__all__ = [
+    "Case",
+    "Plan",
+    "__version__",
+    "explain",
+    "load_case",
+    "load_plan",
+    "save_case",
+    "solve",
+    "sweep",
+]

@@ -40,6 +40,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("planner.prices",),
     ("planner.solving",),
     ("planner.explain",),
+    ("planner.sweep",),
     ("planner.__init__",),
     ("planner.cli",),
 )
@@ -52,8 +53,8 @@ SEAMS = {
         "planner.matrix",
         "planner.solve.other",
     ),
-    "highspy": ("planner.solve.session", "planner.solve.transport"),
-    "pydantic": ("planner.case", "planner.cli", "planner.melange"),
+    "highspy": ("planner.solve.session", "planner.solve.transport", "planner.sweep.exact"),
+    "pydantic": ("planner.case", "planner.cli", "planner.melange", "planner.sweep.spec"),
     "matplotlib": ("planner.plot",),
     "typer": ("planner.cli",),
     "rich": ("planner.cli",),

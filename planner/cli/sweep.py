@@ -1,0 +1,107 @@
+"""`planner sweep`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from planner.cli.app import AsJson, RunFolder, app, err, out
+from planner.plan import load_plan
+from planner.run_folder import dump_json
+from planner.sweep.run import AUDIT_BLOCKS, SOLVES, Certify, Progress
+from planner.sweep.run import sweep as sweep_plan
+from planner.sweep.spec import load_spec
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """A bar for each step on a terminal; elsewhere silent."""
+    if not err.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(),
+               TimeElapsedColumn())  # fmt: skip
+    with Bar(*columns, console=err, transient=True) as bar:
+        known: dict[str, Any] = {}
+
+        def show(step: str, done: int, total: int) -> None:
+            if step not in known:
+                known[step] = bar.add_task(step, total=total)
+            bar.update(known[step], completed=done)
+
+        yield show
+
+
+@app.command()
+def sweep(
+    run: RunFolder,
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="Scenario specification (TOML).")],
+    target: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
+    certify: Annotated[
+        Certify,
+        typer.Option(
+            help="bounds: lower bounds only; audit: and a sample solved exactly; "
+            "exact: every block solved."
+        ),
+    ] = "audit",
+    audit_blocks: Annotated[int, typer.Option(min=1, help="Blocks in the audit.")] = AUDIT_BLOCKS,
+    solves: Annotated[
+        int, typer.Option(min=2, help="Most exact solves for the prices of one period.")
+    ] = SOLVES,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """What a saved plan costs in many scenarios, its contracts fixed, with proven bounds.
+
+    Interrupted, it goes on where it stopped when it is called again.
+
+    Example: [bold]planner sweep runs/claude scenarios.toml --out runs/sweep.parquet[/bold]
+    """  # fmt: skip
+    with _progress() as progress:
+        result = sweep_plan(
+            load_plan(run), load_spec(spec), out=target, certify=certify,
+            audit_blocks=audit_blocks, solves=solves, jobs=jobs, name=run.name, progress=progress,
+        )  # fmt: skip
+    if as_json:
+        out.print_json(dump_json({**result.summary, "file": str(target)}))
+    else:
+        _print(result.summary, target)
+
+
+def _print(s: dict[str, Any], target: Path) -> None:
+    """Costs, what is certain about them, and what they hang on."""
+    whole = s.get("cost", s["cost_lower"])
+    word = "cost" if "cost" in s else "cost, at least"
+    view = Table(
+        title=f"{s['scenarios']:,} scenarios, {s['blocks']:,} blocks", title_justify="left"
+    )
+    view.add_column("")
+    view.add_column(f"{word} (billion USD)", justify="right")
+    view.add_row("mean", f"{whole['mean_usd'] / 1e9:,.3f}")
+    for name, (_, at, _) in whole["quantiles_usd"].items():
+        view.add_row(f"quantile {name}", f"{at / 1e9:,.3f}")
+    view.add_row("mean of the worst 5 %", f"{whole['cvar_0.95_usd'] / 1e9:,.3f}")
+    out.print(view)
+    if "audit" in s:
+        a = s["audit"]
+        out.print(
+            f"audit: {a['blocks']:,} blocks solved exactly, {a['misses']} off by more than 0.1 %; "
+            f"at 99 % confidence at least {a['share_within_0.1pct_99conf']:.3%} are within"
+        )
+    drivers = Table(title="Cost by factor", title_justify="left")
+    for name in ("factor", "from", "to", "billion USD at from", "at to"):
+        drivers.add_column(name, justify="left" if name == "factor" else "right")
+    for row in s["sensitivity"][:10]:
+        drivers.add_row(
+            row["factor"], f"{row['low']:.3g}", f"{row['high']:.3g}",
+            f"{row['cost_at_low_usd'] / 1e9:,.3f}", f"{row['cost_at_high_usd'] / 1e9:,.3f}",
+        )  # fmt: skip
+    out.print(drivers)
+    out.print(f"{s['seconds']['total']:.1f} s; results: {target}", soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Certified what-if sweeps of a plan; `docs/sweep.md` tells how."""

@@ -1,0 +1,270 @@
+"""What factors move in one period: multipliers of demand, chips, offers, prices and rates.
+
+A multiplier is a product of terms, a term one factor's value turned into a number. Things that
+move alike share a multiplier, so that a scenario is a short vector z of distinct multipliers,
+and the right-hand sides of its block are linear in z but for what placed runs lose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from planner.case import Case
+from planner.instance import Instance
+from planner.sweep.block import Floats, Ints, Jobs, Pays
+from planner.sweep.held import Held
+from planner.sweep.spec import Factor, Spec
+
+Term = tuple[str, int, float, float]
+"""Transform, factor, and up to two parameters of the transform."""
+
+
+def term_values(term: Term, values: Floats) -> Floats:
+    """A term's number in each scenario [n]. values [n, factor]."""
+    kind, f, a, b = term
+    v = values[:, f]
+    out: Floats
+    if kind == "power":
+        out = np.maximum(1.0 + v, 0.0) ** a
+    elif kind == "slip":
+        # Share of the period after the day on which the chips are ready, v days late.
+        out = np.clip((b - np.maximum(a + v, 0.0)) / b, 0.0, 1.0)
+    elif kind == "not":
+        out = (v != a).astype(float)
+    else:
+        out = v.astype(float)
+    return out
+
+
+@dataclass
+class Multipliers:
+    """Distinct products of terms; number 0 is the empty product."""
+
+    products: list[tuple[Term, ...]] = field(default_factory=lambda: [()])
+
+    def number(self, terms: Iterable[Term]) -> int:
+        """Number of a product, added when it is new."""
+        key = tuple(sorted(terms))
+        if key not in self.products:
+            self.products.append(key)
+        return self.products.index(key)
+
+    def values(self, values: Floats) -> Floats:
+        """Every product in each scenario [n, u]."""
+        known: dict[Term, Floats] = {}
+        out = np.ones((len(values), len(self.products)))
+        for u, product in enumerate(self.products):
+            for term in product:
+                if term not in known:
+                    known[term] = term_values(term, values)
+                out[:, u] *= known[term]
+        return out
+
+
+@dataclass(frozen=True)
+class Moves:
+    """One period: which multiplier moves what."""
+
+    multipliers: Multipliers
+    job: Ints
+    """Multiplier of each raw job's demand [j]."""
+    kept: Ints
+    """Of chips kept [p]."""
+    new_pool: Ints
+    """Pool of each part of the new lots [c]."""
+    new_chips: Floats
+    """Chips of each part [c]."""
+    new: Ints
+    """Multiplier of each part [c]."""
+    pay: Ints
+    """Of pay-as-you-go chips and their room [p]."""
+    price: Ints
+    """Of the price of each raw entry of `Pays` [o]."""
+    payment_usd: Floats
+    """Payments of each part of the new lots, discounted [d]."""
+    payment: Ints
+    """Multiplier of each payment [d]."""
+    rate: Ints
+    """Multiplier of each raw job's rate by pool [j, p]."""
+    bands: tuple[tuple[int, Floats], ...]
+    """Factors that move rates within their band, and where they do (1 or 0) [j, p]."""
+    touched: frozenset[int]
+    """Factors that move something in this period."""
+
+
+class _Period:
+    """Terms of the factors in one period."""
+
+    def __init__(self, case: Case, inst: Instance, spec: Spec, t: int):
+        self.inst, self.spec, self.t = inst, spec, t
+        calendar = case.calendar
+        begin, end = calendar.starts[t], calendar.starts[t + 1]
+        middle = 0.5 * ((begin - calendar.as_of).days + (end - calendar.as_of).days)
+        self.years = max(0.0, middle / 365.25)
+        self.length = float((end - begin).days)
+        self.label = inst.time.periods[t]
+        self.moves = spec.periods == "all" or end > calendar.as_of
+        self.ready = {c.chip: c.ready_for_service for c in case.chips}
+        self.deal_ready = {d.deal: d.ready_for_service for d in case.deals}
+        self.begin = begin
+        self.touched: set[int] = set()
+
+    def terms(
+        self, kinds: Mapping[str, Callable[[int, Factor], Term | None]], labels: Mapping[str, str]
+    ) -> list[Term]:
+        """Terms of the factors of these kinds that fit the labels."""
+        out: list[Term] = []
+        if not self.moves:
+            return out
+        named = {**labels, "period": self.label}
+        for i, factor in enumerate(self.spec.factor):
+            make = kinds.get(factor.kind)
+            if make is None or not fits(factor, named):
+                continue
+            term = make(i, factor)
+            if term is not None:
+                self.touched.add(i)
+                out.append(term)
+        return out
+
+    def pool_labels(self, p: int) -> dict[str, str]:
+        pools = self.inst.pools
+        region = pools.region[p].split("/", 1)[1]
+        return {"cloud": pools.cloud[p], "region": region, "chip": pools.chip[p],
+                "vendor": pools.vendor[p]}  # fmt: skip
+
+    def slip(self, chip: str, deal: str) -> Callable[[int, Factor], Term | None]:
+        """Late by v days after the ready-for-service date of chip and deal, if it has one."""
+        days = [d for d in (self.ready.get(chip), self.deal_ready.get(deal)) if d is not None]
+
+        def make(i: int, _factor: Factor) -> Term | None:
+            if not days:
+                return None
+            late = float((max(days) - self.begin).days)
+            return ("slip", i, late, self.length)
+
+        return make
+
+    def lost(self, labels: Mapping[str, str]) -> Callable[[int, Factor], Term | None]:
+        """0 where the factor's value names the pool's cloud, region, chip or vendor."""
+
+        def make(i: int, factor: Factor) -> Term | None:
+            names = [*labels.values(), f"{labels['cloud']}/{labels['region']}"]
+            found = [k for k, name in enumerate(factor.values) if name and name in names]
+            return ("not", i, float(found[0]), 0.0) if found else None
+
+        return make
+
+
+def fits(factor: Factor, labels: Mapping[str, str]) -> bool:
+    """Whether every label that the factor names is one of its values."""
+    for key, wanted in factor.where.items():
+        allowed = (wanted,) if isinstance(wanted, str) else wanted
+        label = labels.get(key)
+        if label is None or (label not in allowed and label.split("/", 1)[-1] not in allowed):
+            return False
+    return True
+
+
+def _if(
+    there: str, kind: str, make: Callable[[int, Factor], Term | None]
+) -> dict[str, Callable[[int, Factor], Term | None]]:
+    """The kind where there is something it can move."""
+    return {kind: make} if there else {}
+
+
+def _plain(kind: str) -> Callable[[int, Factor], Term | None]:
+    return lambda i, _factor: (kind, i, 0.0, 0.0)
+
+
+def moves_of(
+    case: Case, inst: Instance, held: Held, spec: Spec, t: int, jobs: Jobs, pays: Pays
+) -> Moves:
+    """Multipliers of one period."""
+    at = _Period(case, inst, spec, t)
+    found = Multipliers()
+    plain = _plain("value")
+
+    def power(i: int, _factor: Factor) -> Term | None:
+        return ("power", i, at.years, 0.0) if at.years > 0 else None
+
+    sv, st, pools = inst.serving, inst.starts, range(len(inst.pools.names))
+    job, efficiency = [], {"efficiency": power}
+    for w in jobs.workload.tolist():
+        labels = {} if w < 0 else {
+            "workload": sv.names[w], "model": sv.model[w], "geography": sv.geography[w],
+            "class": sv.service_class[w], "channel": sv.channel[w],
+        }  # fmt: skip
+        kinds = {"demand": plain, "demand_growth": power} if w >= 0 else {}
+        job.append(found.number(at.terms(kinds, labels)))
+    kept, pay = [], []
+    for p in pools:
+        labels = at.pool_labels(p)
+        whole = {"capacity": plain, "lost": at.lost(labels)}
+        has_kept = held.kept_chips[p, t] > 0
+        kept.append(found.number(at.terms(whole, labels)) if has_kept else 0)
+        offered = bool((pays.pool[pays.offer >= 0] == p).any())
+        late = {**whole, "slip_days": at.slip(labels["chip"], "")}
+        pay.append(found.number(at.terms(late, labels)) if offered else 0)
+    parts: dict[tuple[int, str, bool], float] = {}
+    paid: dict[tuple[int, str, str], float] = {}
+    for j in np.flatnonzero(held.lots).tolist():
+        p, deal = int(st.pool[j]), st.deal[j]
+        chips = float(held.lots[j] * st.lot_chips[j] * st.active[j, t])
+        if chips:
+            # Renewed chips stand there already: they are not late.
+            part = (p, deal, bool(inst.options.renews[j]))
+            parts[part] = parts.get(part, 0.0) + chips
+        usd = float(held.lots[j] * st.present_usd[j, t])
+        if usd:
+            key = (p, deal, st.offer[j])
+            paid[key] = paid.get(key, 0.0) + usd
+    new = []
+    for p, deal, renewed in parts:
+        labels = at.pool_labels(p)
+        kinds = {"capacity": plain, "lost": at.lost(labels), **_if(deal, "deal", plain)}
+        if not renewed:
+            kinds["slip_days"] = at.slip(labels["chip"], deal)
+        new.append(found.number(at.terms(kinds, {**labels, "deal": deal})))
+    payment = [
+        found.number(
+            at.terms({"price": plain, **_if(deal, "deal", plain)},
+                     {**at.pool_labels(p), "deal": deal, "offer": offer})
+        )
+        for p, deal, offer in paid
+    ]  # fmt: skip
+    price = [
+        found.number(
+            at.terms({"price": plain}, {**at.pool_labels(p), "offer": inst.pay.offer[o]})
+        ) if o >= 0 else 0
+        for o, p in zip(pays.offer.tolist(), pays.pool.tolist(), strict=True)
+    ]  # fmt: skip
+    rate = np.zeros((len(job), len(pools)), dtype=np.int64)
+    bands: dict[int, Floats] = {}
+    if any(f.kind in ("efficiency", "rate_band") for f in spec.factor):
+        for j, w in enumerate(jobs.workload.tolist()):
+            for p in pools:
+                if w < 0 or jobs.rate[j, p] <= 0:
+                    continue
+                labels = {**at.pool_labels(p), "model": sv.model[w]}
+                rate[j, p] = found.number(at.terms(efficiency, labels))
+                for _, i, _, _ in at.terms({"rate_band": plain}, labels):
+                    bands.setdefault(i, np.zeros(rate.shape))[j, p] = 1.0
+    return Moves(
+        multipliers=found,
+        job=np.array(job, dtype=np.int64),
+        kept=np.array(kept, dtype=np.int64),
+        new_pool=np.array([p for p, _, _ in parts], dtype=np.int64),
+        new_chips=np.array(list(parts.values())),
+        new=np.array(new, dtype=np.int64),
+        pay=np.array(pay, dtype=np.int64),
+        price=np.array(price, dtype=np.int64),
+        payment_usd=np.array(list(paid.values())),
+        payment=np.array(payment, dtype=np.int64),
+        rate=rate,
+        bands=tuple(bands.items()),
+        touched=frozenset(at.touched),
+    )

@@ -1,0 +1,213 @@
+"""Lower bounds never exceed the optimum, upper bounds never fall short of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from planner.sweep.bounds import bounder, lower_bounds
+from planner.sweep.draws import page
+from planner.sweep.duals import Prices, coefficients, features, pool_of
+from planner.sweep.exact import BlockSolver, layout
+from planner.sweep.problem import problem_of
+from planner.sweep.reroute import upper_bounds
+from planner.sweep.spec import Spec
+from planner.sweep.train import train
+from planner.sweep.work import exact_rows, page_bounds, pilots
+from tests.cases import claude_plan, small_plan
+from tests.sweep.sweeps import (
+    MOVING_RATES,
+    WHICH,
+    exact_costs,
+    factor,
+    general_problem,
+    problem,
+    spec,
+)
+
+RELATIVE = 1e-7
+
+
+@pytest.mark.parametrize("which", WHICH)
+def test_a_thousand_blocks_lie_between_their_bounds(which: str) -> None:
+    found = problem() if which == "small" else problem_of(claude_plan(), spec_claude())
+    rng = np.random.default_rng(11)
+    moving = [p for p in found.periods if p.moves.touched]
+    solved = 0
+    for period in moving:
+        trained = train(period, pilots(found.spec), 40, 1)
+        each = bounder(period, trained.prices)
+        values = page(found.spec, 0)
+        values = values[rng.permutation(len(values))[: -(-1000 // len(moving))]]
+        z = period.moves.multipliers.values(values)
+        contract = z @ period.contract_usd
+        lower, at = lower_bounds(each, period.features(z), contract)
+        sides = period.sides(z)
+        upper, _ = upper_bounds(
+            period.merged.block, layout(period.merged.block), trained.columns, trained.demand, at,
+            sides,
+        )  # fmt: skip
+        exact = exact_costs(period, z)
+        slack = RELATIVE * np.maximum(exact, contract)
+        assert (lower <= exact + slack).all()
+        assert (exact <= upper + slack).all()
+        assert (lower >= 0).all()
+        solved += len(exact)
+    assert solved >= (200 * len(moving) if which == "small" else 1000)
+
+
+def spec_claude() -> Spec:
+    lost = {
+        "name": "lost", "kind": "lost", "values": ["", "aws", "gcp", "azure"],
+        "draw": {"kind": "choice", "weights": [7, 1, 1, 1]},
+    }  # fmt: skip
+    moving = [
+        factor("growth", "demand_growth", -0.3, 0.4),
+        factor("batch", "demand", 0.2, 2.0, **{"class": "batch"}),
+        factor("usable", "capacity", 0.7, 1.0),
+        factor("late", "slip_days", 0.0, 200.0, chip="tpu-8t"),
+    ]
+    return spec([*moving, lost], scenarios=1000)
+
+
+def test_any_prices_give_a_bound() -> None:
+    """Weak duality needs nothing of the prices but their signs and pi <= penalty."""
+    rng = np.random.default_rng(2)
+    tight = 0
+    for period in problem().periods:
+        b = period.merged.block
+        jobs, groups, _, slices = b.shape_jgos
+        k = 50
+        psi = rng.random((k, jobs, 1)) * b.penalty_usd[:, :1]
+        pi = np.where(
+            b.weekly[:, None], psi * b.share, rng.random((k, jobs, slices)) * b.penalty_usd
+        )
+        scale = pi.max() * b.rate.max()
+        firm = rng.random((k, groups, slices)) * scale * b.spot[:, None] * (rng.random() < 0.5)
+        room = rng.random((k, b.rooms, slices)) * scale * 0.1
+        cluster = (
+            rng.random((k, jobs, slices)) * scale * 0.1 * np.isfinite(b.largest_chips)[:, None]
+        )
+        least = rng.random((k, groups, slices)) * scale * b.lacking[:, None]
+        prices = Prices(pi * rng.random((k, 1, 1)), firm, room, cluster, least)
+        z = period.moves.multipliers.values(page(problem().spec, 0)[:20])
+        bound = features(period.sides(z)) @ coefficients(pool_of(b, prices)).T
+        exact = exact_costs(period, z)
+        assert (bound <= exact[:, None] + RELATIVE * np.maximum(exact[:, None], 1e6)).all()
+        tight += int((bound > 0.1 * exact[:, None]).sum())
+    assert tight > 0
+
+
+def test_an_optimums_own_prices_are_tight() -> None:
+    for period in problem().periods:
+        z = period.moves.multipliers.values(page(problem().spec, 0)[:30])
+        trained = train(period, page(problem().spec, 0)[:30], 30, 1)
+        lower, _ = lower_bounds(bounder(period, trained.prices), period.features(z), np.ones(30))
+        np.testing.assert_allclose(lower, exact_costs(period, z), rtol=1e-6, atol=10.0)
+
+
+def test_more_prices_never_loosen_and_recombined_slices_tighten() -> None:
+    period = problem().periods[2]
+    trained = train(period, pilots(problem().spec), 40, 1)
+    few = bounder(period, trained.prices.take(np.arange(5)))
+    few = replace(few, key=np.full(5, -1))
+    many = bounder(period, trained.prices)
+    alone = replace(many, key=np.full(len(trained.prices), -1))
+    z = period.moves.multipliers.values(page(problem().spec, 0))
+    one = np.ones(len(z))
+    loose, tight, single = (lower_bounds(b, period.features(z), one)[0] for b in (few, many, alone))
+    assert (single >= loose * (1 - 1e-6) - 10).all()
+    assert (tight > single * (1 + 1e-6) + 10).any()
+    assert (tight >= single).all()
+
+
+HARD: dict[str, dict[str, float]] = {
+    "everything lost": {"all chips": 0.0},
+    "no demand": {"all demand": 0.0},
+    "tenfold": {"all demand": 10.0},
+    "as planned": {},
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_hard_scenarios_are_right(name: str) -> None:
+    factors = [
+        {"name": "all demand", "kind": "demand"},
+        {"name": "all chips", "kind": "capacity"},
+    ]
+    row = [HARD[name].get(f["name"], 1.0) for f in factors]
+    found = problem_of(small_plan(), spec(factors, design="list", rows=[row]))
+    total = 0.0
+    for period in found.periods:
+        values = page(found.spec, 0)
+        trained = train(period, values, 1, 1)
+        lower, _ = lower_bounds(
+            bounder(period, trained.prices),
+            period.features(period.moves.multipliers.values(values)),
+            np.ones(1),
+        )
+        exact = exact_costs(period, period.moves.multipliers.values(values))
+        assert lower[0] == pytest.approx(exact[0], rel=1e-6, abs=10.0)
+        jobs = period.merged.jobs
+        everything = float(
+            (jobs.demand * np.where(jobs.weekly, jobs.penalty_usd[:, 0],
+                                    (jobs.shape * jobs.penalty_usd).sum(axis=1))).sum()
+        )  # fmt: skip
+        raw = period.merged.pays
+        placed = float((raw.placed_chips * raw.cost_usd.sum(axis=1))[raw.run >= 0].sum())
+        if name == "everything lost":
+            assert exact[0] == pytest.approx(everything + placed, rel=1e-6)
+        elif name == "tenfold":
+            assert exact[0] > 0
+        total += exact[0]
+    if name == "no demand":
+        # Chips are all there: training loses no more than in the plan.
+        assert total <= found.held.work_value_usd.max() * found.held.work.sum()
+    assert np.isfinite(total)
+
+
+def test_one_pool_left() -> None:
+    """Everything else lost: the bound is that of the one pool, and some is served on it."""
+    chips = sorted(set(problem().inst.pools.chip))
+    factors = [{"name": c, "kind": "capacity", "where": {"chip": c}} for c in chips]
+    keep = chips.index("h200")
+    row = [float(i == keep) for i in range(len(chips))]
+    nothing = [0.0] * len(chips)
+    found = problem_of(small_plan(), spec(factors, design="list", rows=[row, nothing]))
+    for period in found.periods:
+        exact = exact_costs(period, period.moves.multipliers.values(page(found.spec, 0)))
+        assert exact[0] < exact[1]
+
+
+def test_rates_and_prices_that_move_keep_the_bound() -> None:
+    found = general_problem()
+    close = []
+    for t, period in enumerate(found.periods):
+        if not period.moves.touched:
+            continue
+        assert period.general
+        trained = train(period, pilots(found.spec), 60, 1)
+        each = bounder(period, trained.prices)
+        scenarios = np.arange(60)
+        classes = np.zeros((period.merged.block.rate.shape[0], 1))
+        rows = exact_rows(each, found.spec, scenarios, classes)
+        lower, exact = rows[:, 2], rows[:, 3]
+        assert (lower <= exact + RELATIVE * np.maximum(exact, 1e6)).all(), t
+        z = period.moves.multipliers.values(page(found.spec, 0)[:60])
+        assert not np.allclose(exact, exact_costs(period, z))
+        close.extend(((exact - lower) / (rows[:, 1] + exact)).tolist())
+    assert np.median(close) < 0.1
+
+
+def test_a_rate_sweep_where_nothing_moves_is_the_plain_one() -> None:
+    names = [f["name"] for f in MOVING_RATES]
+    still = [1.0 if n not in ("growth", "software", "band") else 0.0 for n in names]
+    found = problem_of(small_plan(), spec(MOVING_RATES, design="list", rows=[still]))
+    for period in found.periods:
+        trained = train(period, page(found.spec, 0), 1, 1)
+        _, lower, _ = page_bounds(bounder(period, trained.prices), page(found.spec, 0))
+        z = np.ones((1, len(period.moves.multipliers.products)))
+        exact = BlockSolver(period.merged.block).solve(period.sides(z), 0).cost_usd
+        assert lower[0] == pytest.approx(exact, rel=1e-6, abs=10.0)

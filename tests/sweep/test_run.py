@@ -1,0 +1,220 @@
+"""A whole sweep: certificates, resuming, processes, results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from scipy.stats import beta
+
+from planner import Plan
+from planner.errors import RunFolderError
+from planner.sweep import draws, tasks, work
+from planner.sweep import run as run_module
+from planner.sweep.audit import mean_interval, sample_blocks, share_within
+from planner.sweep.results import SweepResult, cost_summary, load_sweep, regret, sensitivity
+from planner.sweep.run import sweep
+from tests.cases import small_plan
+from tests.sweep.sweeps import MOVING_RATES, spec
+
+QUICK: dict[str, Any] = {"solves": 20, "audit_blocks": 60, "reroute_blocks": 40}
+
+
+def run(tmp_path: Path, name: str = "a", **more: Any) -> SweepResult:
+    given = {**QUICK, **more}
+    what = given.pop("spec", None) or spec()
+    return sweep(small_plan(), what, out=tmp_path / f"{name}.parquet", **given)
+
+
+def table(result: SweepResult) -> pd.DataFrame:
+    frame: pd.DataFrame = pq.read_table(result.path).to_pandas()
+    return frame
+
+
+def test_every_scenario_has_a_row_and_a_bound(tmp_path: Path) -> None:
+    result = run(tmp_path)
+    rows = table(result)
+    assert rows.scenario.tolist() == list(range(200))
+    assert set(rows.lost) <= {"", "alder", "birch", "cedar"}
+    by_period = rows[[c for c in rows if str(c).startswith("lower_usd ")]]
+    total = by_period.sum(axis=1) + rows.contract_usd + result.summary["still_usd"]
+    np.testing.assert_allclose(rows.cost_lower_usd, total, rtol=1e-12)
+    audit = result.summary["audit"]
+    assert audit["blocks"] == 60
+    assert audit["least_gap"] >= -1e-7
+    assert (rows.binding_chip != "").mean() > 0.5
+    assert not (tmp_path / "a.parquet.work").exists()
+    again = load_sweep(result.path)
+    assert again.summary["cost_lower"] == result.summary["cost_lower"]
+
+
+def test_exact_agrees_with_bounds_and_audit(tmp_path: Path) -> None:
+    exact = run(tmp_path, certify="exact")
+    rows = table(exact)
+    assert (rows.cost_lower_usd <= rows.cost_exact_usd * (1 + 1e-9)).all()
+    gap = 1 - rows.cost_lower_usd / rows.cost_exact_usd
+    assert gap.median() < 0.02
+    s = run(tmp_path, "b", audit_blocks=10**6).summary
+    # Every block audited: the control variate is the mean itself.
+    assert s["audit"]["mean_usd"] == pytest.approx(rows.cost_exact_usd.mean(), rel=1e-9)
+    assert exact.summary["cost"]["mean_usd"] == pytest.approx(rows.cost_exact_usd.mean(), rel=1e-12)
+    lost = rows[rows["lost"] == "alder"]
+    kept = rows[rows["lost"] == ""]
+    column = "unserved_interactive_million_requests"
+    assert lost[column].mean() > kept[column].mean()
+
+
+def test_the_sweep_of_the_plans_own_scenario_is_the_plan(tmp_path: Path) -> None:
+    one = {"name": "all", "kind": "demand"}
+    neutral = spec([one], design="list", rows=[[1.0]])
+    result = run(tmp_path, spec=neutral, certify="exact")
+    cost = table(result).cost_exact_usd[0]
+    assert cost == pytest.approx(small_plan().objective_usd, rel=1e-7)
+
+
+class _StopError(Exception):
+    pass
+
+
+def test_an_interrupted_sweep_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    whole = table(run(tmp_path, "whole"))
+
+    def stop(step: str, done: int, _all: int) -> None:
+        if step == "bound" and done == 2:
+            raise _StopError
+
+    with pytest.raises(_StopError):
+        run(tmp_path, "part", progress=stop)
+    work = tmp_path / "part.parquet.work"
+    trained = tasks.period_file(work, 1)
+    before = trained.stat().st_mtime_ns
+    with pytest.raises(RunFolderError, match="another sweep"):
+        run(tmp_path, "part", solves=21)
+    seen: list[int] = []
+
+    def look(step: str, done: int, _all: int) -> None:
+        if step == "bound" and done == 0:
+            seen.append(trained.stat().st_mtime_ns)
+
+    pd.testing.assert_frame_equal(table(run(tmp_path, "part", progress=look)), whole)
+    assert seen == [before]
+    with pytest.raises(RunFolderError, match="exists"):
+        run(tmp_path, "part")
+
+
+def test_results_do_not_depend_on_pages_or_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = [
+        {"name": "demand", "kind": "demand", "values": [0.8, 1.0, 1.3, 1.7]},
+        {"name": "chips", "kind": "capacity", "values": [0.2, 0.6, 1.0]},
+    ]
+    what = spec(grid, design="grid")
+    one = table(run(tmp_path, "one", spec=what))
+    pd.testing.assert_frame_equal(table(run(tmp_path, "two", spec=what, jobs=2)), one)
+    for module in (draws, work, run_module):
+        monkeypatch.setattr(module, "PAGE", 5)
+    # Pilots are all scenarios, in another order: bounds differ by what is trained, costs do not.
+    paged = table(run(tmp_path, "three", spec=what, certify="exact"))
+    exact = table(run(tmp_path, "four", spec=what, certify="exact"))
+    np.testing.assert_allclose(paged.cost_exact_usd, exact.cost_exact_usd, rtol=1e-9)
+    assert paged.scenario.tolist() == one.scenario.tolist()
+
+
+def test_on_a_dask_cluster(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    one = table(run(tmp_path, "one"))
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config(backend="dask"),
+    ):
+        two = table(run(tmp_path, "two", jobs=-1))
+    pd.testing.assert_frame_equal(two, one)
+
+
+def test_prices_and_rates_move(tmp_path: Path) -> None:
+    result = run(tmp_path, spec=spec(MOVING_RATES, scenarios=40), certify="exact")
+    rows = table(result)
+    assert (rows.cost_lower_usd <= rows.cost_exact_usd * (1 + 1e-9)).all()
+    assert "rerouted" not in result.summary
+
+
+def test_regret_between_plans(tmp_path: Path) -> None:
+    plan = small_plan()
+    signed = plan.tables["contracts_signed"]
+    fewer = {**plan.tables, "contracts_signed": signed.iloc[1:].reset_index(drop=True)}
+    other = Plan(plan.case, fewer, plan.summary)
+    first = run(tmp_path, "first", certify="exact")
+    second = sweep(other, spec(), out=tmp_path / "second.parquet", certify="exact", **QUICK)
+    table_ = regret([first, second])
+    assert (table_.mean_regret_usd >= 0).all()
+    assert (table_.worst_regret_usd >= table_.mean_regret_usd).all()
+    assert table_.best_in_share.sum() >= 1.0
+    apart = run(tmp_path, "third", spec=spec(seed=9), certify="exact")
+    with pytest.raises(RunFolderError, match="same specification"):
+        regret([first, apart])
+
+
+def test_heat_map_and_tornado(tmp_path: Path) -> None:
+    result = run(tmp_path, certify="exact")
+    heat = result.heat_map("growth", "lost", bins=4)
+    assert heat.shape == (4, 4)
+    assert heat.loc[heat.index[-1], ""] > heat.loc[heat.index[0], ""]
+    rows = {row["factor"]: row for row in result.summary["sensitivity"]}
+    assert rows["interactive"]["cost_at_high_usd"] > rows["interactive"]["cost_at_low_usd"]
+    assert sum(row["share_of_variance"] for row in rows.values()) < 2.0
+
+
+def test_sensitivity_names_what_moves_the_cost() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.random((5000, 2))
+    rows = sensitivity(10 * values[:, 1] + 0.1 * values[:, 0], values, ["quiet", "loud"])
+    assert [row["factor"] for row in rows] == ["loud", "quiet"]
+    assert rows[0]["share_of_variance"] > 0.95
+
+
+def test_cost_summary_brackets_the_truth() -> None:
+    rng = np.random.default_rng(4)
+    s = cost_summary(rng.exponential(size=20_000))
+    assert s["mean_usd"] == pytest.approx(1.0, abs=s["mean_half_width_usd"])
+    low, at, high = s["quantiles_usd"]["0.95"]
+    assert low < at < high
+    assert low <= -np.log(0.05) <= high
+    assert s["cvar_0.95_usd"] == pytest.approx(1 - np.log(0.05), rel=0.05)
+
+
+@pytest.mark.parametrize(("solved", "misses"), [(4600, 0), (10_000, 3), (50, 50), (7, 2)])
+def test_confidence_of_the_audit_is_exact(solved: int, misses: int) -> None:
+    expected = 0.0 if solved == misses else 1 - beta.ppf(0.99, misses + 1, solved - misses)
+    assert share_within(solved, misses) == pytest.approx(expected, abs=1e-12)
+    assert share_within(4603, 0) >= 0.999 > share_within(4602, 0)
+    assert share_within(0, 0) == 0.0
+
+
+def test_blocks_of_the_audit_are_different_and_spread() -> None:
+    periods = np.array([1, 4, 5])
+    scenario, t = sample_blocks(1000, periods, 600, 7)
+    assert len({*zip(scenario.tolist(), t.tolist(), strict=True)}) == 600
+    assert np.bincount(t)[periods].min() > 150
+    assert scenario.mean() == pytest.approx(500, abs=60)
+    assert len(sample_blocks(10, periods, 10**6, 7)[0]) == 30
+
+
+def test_intervals_of_few_values() -> None:
+    assert mean_interval(np.array([2.0])) == (2.0, float("inf"))
+    assert mean_interval(np.zeros(0))[0] == 0.0
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing"])
+def test_a_file_that_is_no_sweep(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.parquet").write_bytes(content)
+    with pytest.raises(RunFolderError, match="not a sweep"):
+        load_sweep(tmp_path / "a.parquet")
