@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,12 @@ class Plan:
     def gap(self) -> float:
         """(objective - bound) / |objective|."""
         return float(self.summary["gap"])
+
+    @property
+    def plot(self) -> Any:
+        """Figures: `plan.plot.capacity(ax=...)` returns the axes; see `planner.plot`."""
+        # By name: figures are made from plans, and nothing that a plan needs imports them.
+        return import_module("planner.plot").Plots(self)
 
     def save(
         self,

@@ -1,8 +1,8 @@
 """The command line. No arithmetic of its own: it reads, calls and prints."""
 
-from planner.cli import audit, cases, exchange, explain, prices, solve, throughput
+from planner.cli import audit, cases, exchange, explain, plot, prices, solve, throughput
 from planner.cli.app import app, main
 
 __all__ = [
-    "app", "audit", "cases", "exchange", "explain", "main", "prices", "solve", "throughput",
+    "app", "audit", "cases", "exchange", "explain", "main", "plot", "prices", "solve", "throughput",
 ]  # fmt: skip
