@@ -30,6 +30,12 @@ TEXT = dict.fromkeys(
 )  # fmt: skip
 """Columns of labels: text even where every label of a table looks like a number."""
 TABLE_FOLDER = "tables"
+STATUS_WORDS = {
+    "proven": "proven within the gap asked for",
+    "limit": "feasible, not proven within the gap asked for: stopped at the time limit",
+    "interrupted": "feasible, not proven within the gap asked for: stopped by Ctrl-C",
+}
+"""Status of a plan -> what it says."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,6 +41,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("planner.prices",),
     ("planner.solving",),
     ("planner.explain",),
+    ("planner.report",),
     ("planner.__init__",),
     ("planner.cli",),
 )
@@ -56,6 +57,7 @@ SEAMS = {
     "highspy": ("planner.solve.session", "planner.solve.transport"),
     "pydantic": ("planner.case", "planner.cli", "planner.melange"),
     "matplotlib": ("planner.plot",),
+    "jinja2": ("planner.report",),
     "typer": ("planner.cli",),
     "rich": ("planner.cli",),
 }

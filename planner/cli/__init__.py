@@ -1,8 +1,9 @@
 """The command line. No arithmetic of its own: it reads, calls and prints."""
 
-from planner.cli import audit, cases, exchange, explain, plot, prices, solve, throughput
+from planner.cli import audit, cases, exchange, explain, plot, prices, report, solve, throughput
 from planner.cli.app import app, main
 
 __all__ = [
-    "app", "audit", "cases", "exchange", "explain", "main", "plot", "prices", "solve", "throughput",
+    "app", "audit", "cases", "exchange", "explain", "main", "plot", "prices", "report", "solve",
+    "throughput",
 ]  # fmt: skip

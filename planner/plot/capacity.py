@@ -14,6 +14,7 @@ from planner.plot.style import (
     chip_colours,
     hatch,
     new_axes,
+    outlined,
     period_axis,
     side_legend,
 )
@@ -75,7 +76,10 @@ def _against(plan: Plan, ax: Axes) -> None:
     """Lines of supply and need over the bars, thousand reference chips."""
     table = views.supply_and_demand(plan)
     for label, column, style in LINES:
-        ax.plot(range(len(table)), table[column] / 1e3, color=INK, ls=style, lw=1.3, label=label)
+        ax.plot(
+            range(len(table)), table[column] / 1e3, color=INK, ls=style, lw=1.3, label=label,
+            path_effects=outlined(),
+        )  # fmt: skip
     ax.set_ylabel(f"capacity, thousand {plan.case.settings.reference_chip}-equivalents")
     side_legend(ax)
 

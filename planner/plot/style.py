@@ -139,7 +139,7 @@ def horizontal(ax: Axes, labels: Sequence[str]) -> None:
 
 
 def outlined() -> list[Any]:
-    """Path effects that make black text readable on any colour: a white rim."""
+    """Path effects that keep black text and lines apart from any colour: a white rim."""
     return [withStroke(linewidth=2.2, foreground="white")]
 
 
