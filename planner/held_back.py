@@ -12,7 +12,6 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
 CALLED = {"matplotlib.pyplot": ("switch_backend",)}
 """Functions of a module that are called while it is held back, to no effect: under pytest, Pyomo
 chooses a backend as soon as matplotlib is imported."""

@@ -41,7 +41,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("planner.prices",),
     ("planner.solving",),
     ("planner.explain",),
-    ("planner.report",),
+    ("planner.report", "planner.workbook"),
     ("planner.__init__",),
     ("planner.cli",),
 )
@@ -58,6 +58,7 @@ SEAMS = {
     "pydantic": ("planner.case", "planner.cli", "planner.melange"),
     "matplotlib": ("planner.plot",),
     "jinja2": ("planner.report",),
+    "xlsxwriter": ("planner.workbook",),
     "typer": ("planner.cli",),
     "rich": ("planner.cli",),
 }

@@ -1,9 +1,20 @@
 """The command line. No arithmetic of its own: it reads, calls and prints."""
 
-from planner.cli import audit, cases, exchange, explain, plot, prices, report, solve, throughput
+from planner.cli import (
+    audit,
+    cases,
+    exchange,
+    explain,
+    plot,
+    prices,
+    report,
+    solve,
+    tables,
+    throughput,
+)
 from planner.cli.app import app, main
 
 __all__ = [
     "app", "audit", "cases", "exchange", "explain", "main", "plot", "prices", "report", "solve",
-    "throughput",
+    "tables", "throughput",
 ]  # fmt: skip

@@ -75,7 +75,7 @@ def fan(frame: pd.DataFrame, ax: Axes | None = None, words: str = "value") -> Ax
     """Quantiles by period: columns period, quantile (0 to 1), value; pairs around the middle."""
     ax = ax if ax is not None else new_axes()
     table = frame.pivot_table(index="period", columns="quantile", values="value", sort=True)
-    at, marks = range(len(table)), sorted(table.columns)
+    at, marks = range(len(table)), sorted(float(str(q)) for q in table.columns)
     pairs = [(q, 1 - q) for q in marks if q < 0.5]
     for low, high in pairs:
         top = min(marks, key=lambda q: abs(q - high))

@@ -57,6 +57,13 @@ STYLES: dict[Style, dict[Any, Any]] = {
 
 _hatched = False
 
+__all__ = [
+    "CLOUD_GREYS", "FAINT", "HATCHES", "INK", "SMALL", "SPARE_COLOURS", "STYLES",
+    "VENDOR_COLOURS", "WIDTH_IN", "Axes", "Style", "chip_colours", "hatch", "horizontal",
+    "new_axes", "outlined", "period_axis", "row_axes", "shade", "short", "side_legend", "styled",
+    "vendor_colours",
+]  # fmt: skip
+
 
 @contextmanager
 def styled(style: Style) -> Iterator[None]:
