@@ -30,13 +30,12 @@ def shares(plan: Plan, ax: Axes | None = None) -> Axes:
     near = (grouped.high / grouped.limit).fillna(grouped.high)
     grouped = grouped.loc[near.sort_values(ascending=False, kind="stable").index[:MOST_RULES]]
     ax = ax if ax is not None else row_axes(len(grouped))
-    for i, row in enumerate(grouped.itertuples()):
-        over = row.high > row.limit + 1e-6
-        colour = "#D55E00" if over else "#0072B2"
-        ax.plot([row.low, row.high], [i, i], color=colour, lw=4, solid_capstyle="round", alpha=0.5)
-        ax.plot(row.last, i, "o", color=colour, ms=5)
-        if np.isfinite(row.limit):
-            ax.plot([row.limit, row.limit], [i - 0.38, i + 0.38], color=INK, lw=2)
+    for i, (low, high, last, limit) in enumerate(grouped.to_numpy(dtype=float).tolist()):
+        colour = "#D55E00" if high > limit + 1e-6 else "#0072B2"
+        ax.plot([low, high], [i, i], color=colour, lw=4, solid_capstyle="round", alpha=0.5)
+        ax.plot(last, i, "o", color=colour, ms=5)
+        if np.isfinite(limit):
+            ax.plot([limit, limit], [i - 0.38, i + 0.38], color=INK, lw=2)
     horizontal(ax, [short(f"{rule} ({m.replace('_', ' ')})", 44) for rule, m in grouped.index])
     ax.set_xlim(0, 1.02)
     ax.xaxis.set_major_formatter(lambda value, _position: f"{value:.0%}")

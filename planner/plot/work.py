@@ -87,22 +87,25 @@ def flows(plan: Plan, ax: Axes | None = None) -> Axes:
     position = {"geography": 0.0, "cloud": 0.5, "chip": 1.0}
     width = 0.025
     for source, sink in (("geography", "cloud"), ("cloud", "chip")):
-        pairs = table.groupby([source, sink]).share.sum()
+        pairs = {
+            (str(a), str(b)): float(some.share.sum())
+            for (a, b), some in table.groupby([source, sink])
+        }
         used: dict[tuple[str, str], float] = {}
-        for (a, b), share in sorted(
-            pairs.items(), key=lambda item: (-nodes[source][str(item[0][0])][0],
-                                             -nodes[sink][str(item[0][1])][0])
-        ):  # fmt: skip
+        order = sorted(
+            pairs, key=lambda pair: (-nodes[source][pair[0]][0], -nodes[sink][pair[1]][0])
+        )
+        for a, b in order:
             ends, tall = [], []
-            for column, name in ((source, str(a)), (sink, str(b))):
+            for column, name in ((source, a), (sink, b)):
                 bottom, height, _ = nodes[column][name]
                 whole = float(table[table[column] == name].share.sum())
-                mine = height * float(share) / whole
+                mine = height * pairs[a, b] / whole
                 key = (f"{column}>{source}", name)
                 used[key] = used.get(key, 0.0) + mine
                 ends.append(bottom + height - used[key])
                 tall.append(mine)
-            colour = colours.get(str(b), FAINT) if sink == "chip" else FAINT
+            colour = colours.get(b, FAINT) if sink == "chip" else FAINT
             across = (position[source] + width, position[sink] - width)
             _ribbon(ax, across, (ends[0], ends[1]), (tall[0], tall[1]), colour)
     for column, places in nodes.items():

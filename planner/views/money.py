@@ -122,7 +122,8 @@ def _served_share(plan: Plan) -> Floats:
     lost = np.einsum("wts,ts->wt", k.values.unserved, hours)
     lost += k.values.shed * k.inst.time.hours
     wanted = np.einsum("wts,ts->wt", sv.peak, hours)
-    return 1.0 - np.divide(lost, wanted, out=np.zeros_like(lost), where=wanted > 0)
+    out: Floats = 1.0 - np.divide(lost, wanted, out=np.zeros_like(lost), where=wanted > 0)
+    return out
 
 
 def cost_per_token(plan: Plan) -> pd.DataFrame:

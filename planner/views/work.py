@@ -30,7 +30,7 @@ def flows(plan: Plan) -> pd.DataFrame:
         }
     )
     keys = ["geography", "cloud", "vendor", "chip"]
-    out = frame.groupby(keys, as_index=False).sum()
+    out = pd.DataFrame(frame.groupby(keys, as_index=False).sum())
     out["share"] = out.reference_chip_hours / out.reference_chip_hours.sum()
     return out.sort_values(keys, ignore_index=True)
 
@@ -48,7 +48,7 @@ def training_places(plan: Plan) -> pd.DataFrame:
         return pd.DataFrame({name: [] for name in names})
     frame = table.assign(chips=table.chips * table["slice"].map(week).astype(float))
     keys = ["run", "cloud", "region", "chip", "period"]
-    out = frame.groupby(keys, sort=False, as_index=False).chips.sum()
+    out = frame.groupby(keys, sort=False, as_index=False)[["chips"]].sum()
     vendor = {chip.chip: chip.vendor for chip in plan.case.chips}
     kind = {run.run: run.kind for run in plan.case.training}
     out.insert(1, "kind", out.run.map(kind))
@@ -89,7 +89,9 @@ def contract_lines(plan: Plan) -> pd.DataFrame:
         )  # fmt: skip
     signed = plan.tables["contracts_signed"]
     keys = ["offer", "cloud", "chip", "start", "end"]
-    grouped = signed.assign(end=signed.end.astype(str)).groupby(keys, as_index=False).chips.sum()
+    grouped = (
+        signed.assign(end=signed.end.astype(str)).groupby(keys, as_index=False)[["chips"]].sum()
+    )
     for lot in grouped.sort_values(["start", "cloud", "chip"]).to_dict("records"):
         start = calendar.starts[calendar.index(str(lot["start"]))].isoformat()
         rows.append(("new", lot["offer"], lot["cloud"], vendor[lot["chip"]], lot["chip"], start,
@@ -114,7 +116,7 @@ def _options(plan: Plan, vendor: dict[str, str]) -> list[tuple[object, ...]]:
     taken = table[table.decision == "exercised"]
     keys = ["option", "cloud", "chip", "start"]
     rows: list[tuple[object, ...]] = []
-    for row in taken.groupby(keys, as_index=False).chips.sum().to_dict("records"):
+    for row in taken.groupby(keys, as_index=False)[["chips"]].sum().to_dict("records"):
         start = calendar.starts[calendar.index(str(row["start"]))]
         end = add_months(start, months[str(row["option"])]).isoformat()
         rows.append(("option", row["option"], row["cloud"], vendor[row["chip"]], row["chip"],

@@ -135,7 +135,7 @@ def test_texts_can_be_read(name: str, which: str) -> None:
     width, height = (float(x) for x in figure_of(axes).canvas.get_width_height())
     boxes = []
     for words, text in found:
-        assert text.get_fontsize() >= SMALL, words
+        assert float(text.get_fontsize()) >= SMALL, words
         box = text.get_window_extent()
         assert box.x0 >= -2, words
         assert box.x1 <= width + 2, words
@@ -162,8 +162,20 @@ def test_axes_are_named_and_drawn_in(name: str) -> None:
     assert marks >= 1
 
 
+def height_of(patch: Any) -> float:
+    return float(patch.get_height())
+
+
+def width_of(patch: Any) -> float:
+    return float(patch.get_width())
+
+
+def heights(line: Any) -> list[float]:
+    return [float(y) for y in line.get_ydata()]
+
+
 def total(axes: Axes) -> float:
-    return sum(float(patch.get_height()) for patch in axes.patches)  # type: ignore[attr-defined]
+    return sum(height_of(patch) for patch in axes.patches)
 
 
 def test_heights_are_those_of_the_tables() -> None:
@@ -195,7 +207,7 @@ def test_training_shows_each_run_in_its_periods() -> None:
     table = views.training_places(plan)
     cells = table.groupby(["run", "period"]).ngroups
     assert len(axes.texts) == cells
-    widths = sum(float(p.get_width()) for p in axes.patches)  # type: ignore[attr-defined]
+    widths = sum(width_of(patch) for patch in axes.patches)
     assert widths == pytest.approx(cells)
 
 
@@ -279,7 +291,7 @@ def test_a_chip_has_one_colour_in_every_figure() -> None:
         axes = plot.FIGURES[name].draw(plan)
         for bars in axes.containers:
             label = bars.get_label()
-            assert bars.patches[0].get_facecolor()[:3] == pytest.approx(known[label])  # type: ignore[attr-defined]
+            assert bars.patches[0].get_facecolor()[:3] == pytest.approx(known[str(label)])  # type: ignore[attr-defined]
 
 
 # -- figures of plain frames ---------------------------------------------------------------------
@@ -288,7 +300,7 @@ def test_a_chip_has_one_colour_in_every_figure() -> None:
 def test_frames_are_drawn() -> None:
     points = pd.DataFrame({"limit": [3.0, 1.0], "cost_usd": [2e9, 4e9], "bound_usd": [1e9, 4e9]})
     axes = plot.frontier(points, words="share")
-    assert list(axes.lines[0].get_ydata()) == [4.0, 2.0]
+    assert heights(axes.lines[0]) == [4.0, 2.0]
     factors = pd.DataFrame({"factor": ["a", "b"], "low_usd": [-1e9, -3e9], "high_usd": [1e9, 2e9]})
     axes = plot.tornado(factors)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]
@@ -299,7 +311,7 @@ def test_frames_are_drawn() -> None:
         columns=["period", "quantile", "value"],
     )
     axes = plot.fan(quantiles)
-    assert list(axes.lines[0].get_ydata()) == [0.5, 10.5]
+    assert heights(axes.lines[0]) == [0.5, 10.5]
     steps = pd.DataFrame(
         {"step": ["old", "price", "new"], "usd": [3e9, -1e9, 2e9], "is_total": [True, False, True]}
     )
@@ -316,4 +328,4 @@ def test_the_reference_case_can_be_read() -> None:
     plan = claude_plan()
     for name in plot.available(plan):
         axes = drawn(plan, name)
-        assert all(text.get_fontsize() >= SMALL for _, text in shown_texts(axes)), name
+        assert all(float(text.get_fontsize()) >= SMALL for _, text in shown_texts(axes)), name
