@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := runs/claude
 
-.PHONY: install install-dev plan test lint lock data clean
+.PHONY: install install-dev plan test lint docs lock data clean
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -35,6 +35,10 @@ lint: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# The documentation as a site, in site/.
+docs: install-dev
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/python -m mkdocs build --strict --quiet
+
 # Remakes the lock files; they name no index, so any mirror serves.
 lock:
 	$(BIN)/python -m pip install --quiet pip-tools
@@ -48,4 +52,4 @@ data: install
 	$(BIN)/python data/build_claude.py
 
 clean:
-	rm -rf runs .mypy_cache .ruff_cache .pytest_cache
+	rm -rf runs site .mypy_cache .ruff_cache .pytest_cache

@@ -12,11 +12,18 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+CALLED = {"matplotlib.pyplot": ("switch_backend",)}
+"""Functions of a module that are called while it is held back, to no effect: under pytest, Pyomo
+chooses a backend as soon as matplotlib is imported."""
+
 
 @contextmanager
 def held_back(*names: str) -> Iterator[None]:
     """Let imports inside see placeholders for the modules `names` that are not loaded yet."""
     placeholders = {name: types.ModuleType(name) for name in names if name not in sys.modules}
+    for name, placeholder in placeholders.items():
+        for function in CALLED.get(name, ()):
+            setattr(placeholder, function, lambda *_args: None)
     sys.modules.update(placeholders)
     try:
         yield

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,12 @@ TEXT = dict.fromkeys(
 )  # fmt: skip
 """Columns of labels: text even where every label of a table looks like a number."""
 TABLE_FOLDER = "tables"
+STATUS_WORDS = {
+    "proven": "proven within the gap asked for",
+    "limit": "feasible, not proven within the gap asked for: stopped at the time limit",
+    "interrupted": "feasible, not proven within the gap asked for: stopped by Ctrl-C",
+}
+"""Status of a plan -> what it says."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +70,12 @@ class Plan:
     def gap(self) -> float:
         """(objective - bound) / |objective|."""
         return float(self.summary["gap"])
+
+    @property
+    def plot(self) -> Any:
+        """Figures: `plan.plot.capacity(ax=...)` returns the axes; see `planner.plot`."""
+        # By name: figures are made from plans, and nothing that a plan needs imports them.
+        return import_module("planner.plot").Plots(self)
 
     def save(
         self,

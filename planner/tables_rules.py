@@ -167,17 +167,23 @@ def _contingency_flows(inst: Instance, values: Values) -> pd.DataFrame:
 
 
 def _contingencies(inst: Instance, values: Values) -> pd.DataFrame:
-    """Each contingency by class: least share of peak demand that is served, and the promise."""
+    """Each contingency by class: least share of demand served in a slice, and the promise.
+
+    Demand is the peak without headroom, which is for forecast errors. Workloads
+    that no standing pool can serve count as not served: nothing is promised to them.
+    """
     con, sv = inst.rules.contingencies, inst.serving
     served = np.zeros((len(con.names), *sv.peak.shape))
     for (k, w, p, t, s), chips in values.rules["cover"].items():
         served[k, w, t, s] += chips * sv.rate_failover[w, p, t]
     classes = np.array(sv.service_class)
+    # Promises are of demand itself; the headroom is for forecast errors.
+    wanted = sv.peak / sv.headroom[:, None, None]
     rows = []
     for k, name in enumerate(con.names):
         for kind in dict.fromkeys(sv.service_class):
             mine = classes == kind
-            peak = sv.peak[mine][:, con.active[k]].sum(axis=0)
+            peak = wanted[mine][:, con.active[k]].sum(axis=0)
             got = served[k][mine][:, con.active[k]].sum(axis=0)
             share = np.divide(got, peak, out=np.ones_like(got), where=peak > 0)
             promise = float(con.share[k, mine].max(initial=0.0))

@@ -1,9 +1,21 @@
 """The command line. No arithmetic of its own: it reads, calls and prints."""
 
-from planner.cli import audit, cases, exchange, explain, prices, solve, sweep, throughput
+from planner.cli import (
+    audit,
+    cases,
+    exchange,
+    explain,
+    plot,
+    prices,
+    report,
+    solve,
+    sweep,
+    tables,
+    throughput,
+)
 from planner.cli.app import app, main
 
 __all__ = [
-    "app", "audit", "cases", "exchange", "explain", "main", "prices", "solve", "sweep",
-    "throughput",
+    "app", "audit", "cases", "exchange", "explain", "main", "plot", "prices", "report", "solve",
+    "sweep", "tables", "throughput",
 ]  # fmt: skip

@@ -9,13 +9,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from planner.plan import Plan
-
-STATUS_WORDS = {
-    "proven": "proven within the gap asked for",
-    "limit": "feasible, not proven within the gap asked for: stopped at the time limit",
-    "interrupted": "feasible, not proven within the gap asked for: stopped by Ctrl-C",
-}
+from planner.plan import STATUS_WORDS, Plan
 
 
 def _table(title: str, *columns: str, left: int = 1) -> Table:

@@ -1,0 +1,111 @@
+"""Capacity by period: power and reference chips, by chip and by cloud, against supply and need."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from planner import views
+from planner.plan import Plan
+from planner.plot.style import (
+    CLOUD_GREYS,
+    INK,
+    Axes,
+    chip_colours,
+    hatch,
+    new_axes,
+    outlined,
+    period_axis,
+    side_legend,
+)
+
+
+def _stack(
+    ax: Axes, heights: pd.DataFrame, colours: dict[str, object], periods: tuple[str, ...]
+) -> None:
+    """Stacked bars, one series a column, on positions 0, 1, ... of the periods."""
+    base = np.zeros(len(periods))
+    for i, name in enumerate(heights.columns):
+        height = heights[name].reindex(list(periods)).fillna(0.0).to_numpy()
+        ax.bar(
+            range(len(periods)), height, bottom=base, width=0.8, label=str(name),
+            color=colours[str(name)], edgecolor="white", linewidth=0.4, hatch=hatch(i),
+        )  # fmt: skip
+        base = base + height
+    period_axis(ax, periods)
+
+
+def _chips(plan: Plan) -> dict[str, str]:
+    """Chip -> vendor in use, vendor by vendor."""
+    table = views.fleet(plan)
+    vendor = dict(zip(table.chip, table.vendor, strict=True))
+    every = {chip.chip: chip.vendor for chip in plan.case.chips if chip.chip in vendor}
+    return dict(sorted(every.items(), key=lambda item: list(every.values()).index(item[1])))
+
+
+def _by_chip(plan: Plan, column: str) -> tuple[pd.DataFrame, dict[str, object]]:
+    table = views.fleet(plan)
+    pivot = table.pivot_table(index="period", columns="chip", values=column, aggfunc="sum")
+    # Shades go over all chips of the case, so that a chip keeps its colour from plan to plan.
+    colours = chip_colours({chip.chip: chip.vendor for chip in plan.case.chips})
+    return pivot[list(_chips(plan))], dict(colours)
+
+
+def power(plan: Plan, ax: Axes | None = None) -> Axes:
+    """Power of contracted and hourly chips by chip family, GW, and what the pools may draw."""
+    ax = ax if ax is not None else new_axes()
+    heights, colours = _by_chip(plan, "power_mw")
+    periods = plan.case.calendar.labels
+    _stack(ax, heights / 1e3, colours, periods)
+    limit = views.supply_and_demand(plan).allotted_mw / 1e3
+    ax.plot(range(len(periods)), limit, color=INK, ls="--", lw=1.2, label="allotted by providers")
+    ax.set_ylabel("power, GW")
+    side_legend(ax)
+    return ax
+
+
+LINES = (
+    ("allotted by providers", "allotted_reference_chips", "--"),
+    ("serving demand, peak", "serving_peak_reference_chips", "-"),
+    ("serving demand, mean", "serving_mean_reference_chips", ":"),
+    ("training, mean", "training_reference_chips", "-."),
+)
+
+
+def _against(plan: Plan, ax: Axes) -> None:
+    """Lines of supply and need over the bars, thousand reference chips."""
+    table = views.supply_and_demand(plan)
+    for label, column, style in LINES:
+        ax.plot(
+            range(len(table)), table[column] / 1e3, color=INK, ls=style, lw=1.3, label=label,
+            path_effects=outlined(),
+        )  # fmt: skip
+    ax.set_ylabel(f"capacity, thousand {plan.case.settings.reference_chip}-equivalents")
+    side_legend(ax)
+
+
+def capacity(plan: Plan, ax: Axes | None = None) -> Axes:
+    """Contracted and hourly chips by chip family in reference chips, against supply and need.
+
+    A chip counts by its mean serving worth: a fleet that has the right chips for its models
+    carries a peak above its own height.
+    """
+    ax = ax if ax is not None else new_axes(height=4.4)
+    heights, colours = _by_chip(plan, "reference_chips")
+    _stack(ax, heights / 1e3, colours, plan.case.calendar.labels)
+    _against(plan, ax)
+    return ax
+
+
+def capacity_by_cloud(plan: Plan, ax: Axes | None = None) -> Axes:
+    """The same by cloud. Clouds are greys: colours belong to vendors."""
+    ax = ax if ax is not None else new_axes()
+    table = views.fleet(plan)
+    pivot = table.pivot_table(
+        index="period", columns="cloud", values="reference_chips", aggfunc="sum"
+    )
+    pivot = pivot[pivot.sum().sort_values(ascending=False).index]
+    greys = {str(c): CLOUD_GREYS[i % len(CLOUD_GREYS)] for i, c in enumerate(pivot.columns)}
+    _stack(ax, pivot / 1e3, dict(greys), plan.case.calendar.labels)
+    _against(plan, ax)
+    return ax

@@ -1,0 +1,115 @@
+"""Figures of plain frames: what comparisons, frontiers and sweeps return.
+
+Each takes a frame with the columns that it names, so that any of them can be drawn from a saved
+table as well. They raise KeyError when a column is missing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from planner.plot.style import INK, SMALL, Axes, horizontal, new_axes, row_axes, short
+
+MORE, LESS = "#D55E00", "#0072B2"
+
+
+def frontier(frame: pd.DataFrame, ax: Axes | None = None, words: str = "limit") -> Axes:
+    """Cost against a limit: columns limit, cost_usd, bound_usd; the bound is shaded below.
+
+    `words` names the limit and its unit on the axis.
+    """
+    ax = ax if ax is not None else new_axes()
+    some = frame.sort_values("limit")
+    cost, bound = some["cost_usd"] / 1e9, some["bound_usd"] / 1e9
+    ax.fill_between(some["limit"], bound, cost, color=LESS, alpha=0.25, lw=0, label="proven range")
+    ax.plot(some["limit"], cost, "o-", color=LESS, ms=4, label="plan")
+    ax.set_xlabel(words)
+    ax.set_ylabel("cost, billion USD")
+    ax.legend(loc="best")
+    return ax
+
+
+def tornado(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """What each factor does to the cost: columns factor, low_usd, high_usd (changes).
+
+    Sorted by the wider of both sides.
+    """
+    reach = frame[["low_usd", "high_usd"]].abs().max(axis=1)
+    some = frame.loc[reach.sort_values(ascending=False, kind="stable").index]
+    ax = ax if ax is not None else row_axes(len(some))
+    for column, colour, label in (("low_usd", LESS, "low end"), ("high_usd", MORE, "high end")):
+        ax.barh(range(len(some)), some[column] / 1e9, height=0.7, color=colour, label=label)
+    ax.axvline(0.0, color=INK, lw=0.8)
+    horizontal(ax, [short(str(name), 40) for name in some["factor"]])
+    ax.set_xlabel("change of cost, billion USD")
+    ax.legend(loc="lower right")
+    return ax
+
+
+def heat_map(frame: pd.DataFrame, ax: Axes | None = None, words: str = "value") -> Axes:
+    """A value over two labels: columns row, column, value; numbers stand in the cells.
+
+    `words` names the value and its unit.
+    """
+    rows, columns = list(dict.fromkeys(frame["row"])), list(dict.fromkeys(frame["column"]))
+    grid = frame.pivot_table(index="row", columns="column", values="value")
+    values = grid.reindex(index=rows, columns=columns).to_numpy(dtype=float)
+    ax = ax if ax is not None else row_axes(len(rows) + 2)
+    image = ax.imshow(values, aspect="auto", cmap="cividis")
+    ax.grid(visible=False)
+    middle = (np.nanmin(values) + np.nanmax(values)) / 2
+    for i, j in np.argwhere(np.isfinite(values)).tolist():
+        ink = "black" if values[i, j] > middle else "white"
+        ax.text(j, i, f"{values[i, j]:.3g}", ha="center", va="center", color=ink, fontsize=SMALL)
+    ax.set_xticks(range(len(columns)), [short(str(c), 16) for c in columns], rotation=45,
+                  ha="right", rotation_mode="anchor")  # fmt: skip
+    ax.set_yticks(range(len(rows)), [short(str(r), 30) for r in rows])
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    figure.colorbar(image, ax=ax, label=words)
+    return ax
+
+
+def fan(frame: pd.DataFrame, ax: Axes | None = None, words: str = "value") -> Axes:
+    """Quantiles by period: columns period, quantile (0 to 1), value; pairs around the middle."""
+    ax = ax if ax is not None else new_axes()
+    table = frame.pivot_table(index="period", columns="quantile", values="value", sort=True)
+    at, marks = range(len(table)), sorted(float(str(q)) for q in table.columns)
+    pairs = [(q, 1 - q) for q in marks if q < 0.5]
+    for low, high in pairs:
+        top = min(marks, key=lambda q: abs(q - high))
+        words_of = f"{low:.0%} to {top:.0%}"
+        ax.fill_between(
+            at, table[low], table[top], color=LESS, lw=0, label=words_of, alpha=0.2 + 0.5 * low
+        )
+    middle = min(marks, key=lambda q: abs(q - 0.5))
+    ax.plot(at, table[middle], color=LESS, lw=1.8, label=f"{middle:.0%}")
+    ax.set_xticks(at, [str(p) for p in table.index], rotation=45, ha="right",
+                  rotation_mode="anchor")  # fmt: skip
+    ax.set_ylabel(words)
+    ax.legend(loc="best")
+    return ax
+
+
+def waterfall(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """From one plan's cost to another's: columns step, usd, is_total; other rows are changes."""
+    ax = ax if ax is not None else new_axes()
+    level = 0.0
+    for i, row in enumerate(frame.to_dict("records")):
+        usd = float(row["usd"]) / 1e9
+        if row["is_total"]:
+            ax.bar(i, usd, color=INK, width=0.7)
+            level = usd
+        else:
+            ax.bar(i, usd, bottom=level, color=MORE if usd > 0 else LESS, width=0.7)
+            level += usd
+        said = f"{usd:,.3g}" if row["is_total"] else f"{usd:+,.3g}"
+        top = level if row["is_total"] else max(level, level - usd)
+        ax.annotate(
+            said, (i, top), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=SMALL
+        )
+    ax.set_xticks(range(len(frame)), [short(str(s), 20) for s in frame["step"]], rotation=45,
+                  ha="right", rotation_mode="anchor")  # fmt: skip
+    ax.set_ylabel("cost, billion USD")
+    return ax

@@ -1,0 +1,133 @@
+"""Money: obligations by period, contracts over time, cost by term."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from planner import views
+from planner.plan import Plan
+from planner.plot.style import (
+    FAINT,
+    INK,
+    SMALL,
+    Axes,
+    chip_colours,
+    hatch,
+    horizontal,
+    new_axes,
+    period_axis,
+    row_axes,
+    short,
+)
+
+OBLIGATIONS = {
+    "existing_committed_usd": ("signed, committed", "#0072B2"),
+    "existing_cancellable_usd": ("signed, can be left", "#56B4E9"),
+    "new_contracts_usd": ("optional: contracts to sign", "#E69F00"),
+    "pay_as_you_go_usd": ("optional: pay as you go", "#D55E00"),
+    "exit_fees_usd": ("exit fees", "#000000"),
+    "qualification_usd": ("qualification", "#009E73"),
+    "deals_usd": ("deals", "#CC79A7"),
+    "shortfalls_usd": ("shortfalls of commitments", "#F0E442"),
+    "rebates_usd": ("rebates", "#999999"),
+}
+"""Column of the plan's obligations -> its name and colour."""
+MOST_ROWS = 40
+"""Rows of a timeline; the smallest beyond them are left to the tables, and counted."""
+
+
+def obligations(plan: Plan, ax: Axes | None = None) -> Axes:
+    """Cash by period: committed, cancellable, optional, of rules; billion USD."""
+    ax = ax if ax is not None else new_axes()
+    table = plan.tables["obligations"]
+    top, bottom = np.zeros(len(table)), np.zeros(len(table))
+    shown = [c for c in table.columns if c not in ("period", "total_usd")]
+    for i, column in enumerate(shown):
+        height = table[column].to_numpy(dtype=float) / 1e9
+        if np.abs(height).max(initial=0.0) <= 0:
+            continue
+        label, colour = OBLIGATIONS.get(column, (column.removesuffix("_usd"), FAINT))
+        # What is paid stacks upwards, what comes back downwards.
+        base = np.where(height >= 0, top, bottom)
+        ax.bar(range(len(table)), height, bottom=base, width=0.8, label=label, color=colour,
+               edgecolor="white", linewidth=0.4, hatch=hatch(i))  # fmt: skip
+        top, bottom = top + np.maximum(height, 0), bottom + np.minimum(height, 0)
+    if bottom.min(initial=0.0) < 0:
+        ax.axhline(0.0, color=INK, lw=0.8)
+    ax.set_ylabel(f"cash, billion USD a {plan.case.settings.period}")
+    period_axis(ax, list(table.period))
+    ax.legend(ncols=3, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
+    return ax
+
+
+def _days(values: pd.Series[str]) -> list[int]:
+    return [date.fromisoformat(str(value)).toordinal() for value in values]
+
+
+def contracts(plan: Plan, ax: Axes | None = None) -> Axes:
+    """Contracts over time: signed, to sign, options, commitment windows, exits."""
+    table = views.contract_lines(plan)
+    order = {"existing": 0, "option": 1, "new": 2, "commitment": 3}
+    size = table.chips.where(table.kind != "commitment", np.inf)
+    kept = table[size.rank(ascending=False, method="first") <= MOST_ROWS]
+    kept = kept.sort_values(["kind", "start", "cloud", "chip"], key=lambda s: s.map(order).fillna(0)
+                            if s.name == "kind" else s, ignore_index=True)  # fmt: skip
+    ax = ax if ax is not None else row_axes(len(kept) + 2)
+    colours = chip_colours({chip.chip: chip.vendor for chip in plan.case.chips})
+    calendar = plan.case.calendar
+    first, last = calendar.starts[0].toordinal(), calendar.starts[-1].toordinal()
+    pad = 0.02 * (last - first)
+    start, end = _days(kept.start), _days(kept.end)
+    for i, row in enumerate(kept.to_dict("records")):
+        low, high = max(start[i], first), min(end[i], last)
+        colour = colours.get(str(row["chip"]), FAINT)
+        new = row["kind"] in ("new", "option")
+        ax.barh(i, max(high - low, pad / 4), left=low, height=0.7, color=colour,
+                edgecolor=INK if new else "none", linewidth=0.9 if new else 0.0)  # fmt: skip
+        if row["left_from"]:
+            whole = min(date.fromisoformat(str(row["term_end"])).toordinal(), last)
+            ax.barh(i, whole - high, left=high, height=0.7, color="none", edgecolor=colour, ls=":")
+            ax.plot(high, i, marker="x", color=INK, ms=6, ls="none")
+        elif row["can_be_left_from"]:
+            free = date.fromisoformat(str(row["can_be_left_from"])).toordinal()
+            if low <= free < high:
+                ax.plot(free, i, marker="|", color=INK, ms=8, ls="none")
+        if end[i] > last:
+            ax.plot(last + pad, i, marker=">", color=INK, ms=4, ls="none", clip_on=False)
+    words = [
+        short(f"{r['name']}, {r['cloud']}, {r['chip']} ({r['chips'] / 1e3:,.1f}k)", 44)
+        if r["kind"] != "commitment" else short(f"commitment {r['name']}, {r['cloud']}", 44)
+        for r in kept.to_dict("records")
+    ]  # fmt: skip
+    horizontal(ax, words)
+    step = 1 + len(calendar) // 14
+    at = [day.toordinal() for day in calendar.starts[:-1]][::step]
+    ax.set_xticks(at, calendar.labels[::step], rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_xlim(first, last + 2 * pad)
+    ax.axvline(plan.case.settings.as_of.toordinal(), color=INK, lw=0.8, ls=":")
+    rest = len(table) - len(kept)
+    more = f"; {rest} smaller lines are in the table" if rest else ""
+    ax.set_xlabel(f"outlined: to sign or to exercise; ×: left; |: can be left from;\n"
+                  f"▸: past the horizon{more}", fontsize=SMALL)  # fmt: skip
+    return ax
+
+
+def cost(plan: Plan, ax: Axes | None = None) -> Axes:
+    """Present value by cost term, billion USD; credits point to the left."""
+    terms = {name: usd / 1e9 for name, usd in plan.summary["cost_usd"].items() if usd != 0}
+    ax = ax if ax is not None else row_axes(len(terms) + 1)
+    names = [*terms, "total"]
+    amounts = [*terms.values(), plan.objective_usd / 1e9]
+    colours = [*("#0072B2" if usd > 0 else "#D55E00" for usd in terms.values()), INK]
+    ax.barh(range(len(names)), amounts, height=0.7, color=colours)
+    reach = max(map(abs, amounts))
+    for i, usd in enumerate(amounts):
+        ax.text(max(usd, 0.0) + 0.01 * reach, i, f"{usd:,.3g}", va="center", fontsize=8.5)
+    horizontal(ax, [name.replace("_", " ") for name in names])
+    ax.axvline(0.0, color=INK, lw=0.8)
+    ax.set_xlim(min(0.0, *amounts) * 1.05, 1.14 * reach)
+    ax.set_xlabel("present value, billion USD")
+    return ax

@@ -1,0 +1,146 @@
+"""The finance half of the report: what to sign, what is owed, what is idle, what a token costs."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from planner import views
+from planner.case.calendar import add_months
+from planner.explain.deadlines import deadlines
+from planner.plan import Plan
+from planner.report.tables import Column, Table, table
+
+BILLION, MILLION = 1e9, 1e6
+DECISIONS = (
+    Column("date", "by"), Column("days_left", "days left", ",.0f"), Column("decision", "decision"),
+    Column("what", "what"), Column("for", "for"),
+    Column("chips", "thousand chips", ",.1f", 1e3), Column("usd", "million USD", ",.1f", MILLION),
+)  # fmt: skip
+KINDS = {
+    "existing_committed_usd": "committed", "existing_cancellable_usd": "cancellable",
+    "new_contracts_usd": "optional: to sign", "pay_as_you_go_usd": "optional: by the hour",
+    "exit_fees_usd": "exit fees", "qualification_usd": "qualification", "deals_usd": "deals",
+    "shortfalls_usd": "shortfalls", "rebates_usd": "rebates", "total_usd": "total cash",
+}  # fmt: skip
+"""Columns of the plan's obligations -> heading."""
+
+
+def decisions(plan: Plan) -> tuple[Table, Table]:
+    """What is to be decided within a quarter of as_of, and what later, by date.
+
+    Lots, deals, notices, qualification, and options to exercise or let go.
+    """
+    frame = deadlines(plan)
+    options = plan.tables.get("options")
+    if options is not None and "exercise option" not in set(frame.decision):
+        frame = pd.concat([frame, _options(plan, options)], ignore_index=True)
+    frame = frame.sort_values(["date", "decision", "what"], kind="stable", ignore_index=True)
+    end = add_months(plan.case.settings.as_of, 3).isoformat()
+    soon = frame.date < end
+    return (
+        table("Decisions due within three months", frame[soon], DECISIONS),
+        table("Decisions after that", frame[~soon], DECISIONS),
+    )
+
+
+def _options(plan: Plan, options: pd.DataFrame) -> pd.DataFrame:
+    """Options that can still be exercised, as rows of `deadlines`."""
+    open_ = options[options.exercise_by.astype(str) != ""]
+    days = pd.to_datetime(open_.exercise_by)
+    taken = open_.decision == "exercised"
+    place = open_.cloud + "/" + open_.region + "/" + open_.chip
+    return pd.DataFrame(
+        {
+            "date": open_.exercise_by.astype(str),
+            "days_left": (days - pd.Timestamp(plan.case.settings.as_of)).dt.days,
+            "decision": taken.map({True: "exercise option", False: "option: let go"}),
+            "what": open_.option + " of " + open_.contract + ", " + place,
+            "for": open_.kind,
+            "chips": open_.chips,
+            "usd": open_.payments_in_horizon_usd,
+        }
+    )
+
+
+def obligations(plan: Plan) -> Table:
+    """Cash by period and kind, not discounted."""
+    frame = plan.tables["obligations"]
+    kinds = [c for c in frame.columns if c != "period"]
+    columns = [Column("period", "period")]
+    columns += [
+        Column(c, f"{KINDS.get(c, c.removesuffix('_usd'))}, billion USD", ",.3f", BILLION)
+        for c in kinds
+    ]
+    return table("Cash by period, not discounted", frame, columns)
+
+
+def burn_down(plan: Plan) -> Table:
+    """Spend that counts towards each commitment window."""
+    columns = (
+        Column("window", "window"), Column("cloud", "cloud"), Column("period", "period"),
+        Column("minimum_usd", "minimum, million USD", ",.0f", MILLION),
+        Column("counted_usd", "counts in the period", ",.0f", MILLION),
+        Column("cumulative_usd", "so far", ",.0f", MILLION),
+        Column("left_usd", "left to spend", ",.0f", MILLION),
+    )  # fmt: skip
+    return table("Commitments: spend that counts, and what is left", views.burn_down(plan), columns)
+
+
+def shortfalls(plan: Plan) -> Table:
+    """What each commitment window leaves unspent and is owed all the same."""
+    frame = plan.tables.get("commitments", pd.DataFrame({"window": [], "minimum_usd": [],
+                                                         "shortfall_usd": []}))  # fmt: skip
+    columns = (
+        Column("window", "window"),
+        Column("minimum_usd", "minimum, million USD", ",.0f", MILLION),
+        Column("shortfall_usd", "shortfall, million USD", ",.1f", MILLION),
+    )
+    return table("Commitments: shortfall", frame, columns)
+
+
+def idle(plan: Plan) -> Table:
+    """Committed payments for chips that stand idle."""
+    columns = (
+        Column("period", "period"), Column("cloud", "cloud"),
+        Column("committed_usd", "committed, million USD", ",.1f", MILLION),
+        Column("idle_usd", "of that for idle chips", ",.1f", MILLION),
+        Column("idle_share", "idle share", ".1%"),
+    )  # fmt: skip
+    return table("Idle committed dollars", views.idle_commitments(plan), columns)
+
+
+def exits(plan: Plan) -> Table:
+    """What stopping would still cost."""
+    columns = (
+        Column("contract", "contract"), Column("cloud", "cloud"), Column("status", "status"),
+        Column("can_be_left_from", "can be left from"),
+        Column("unavoidable_usd", "unavoidable payments, million USD", ",.0f", MILLION),
+        Column("exit_fee_usd", "exit fee", ",.0f", MILLION),
+        Column("past_horizon_usd", "past the horizon, present value", ",.0f", MILLION),
+        Column("exposure_usd", "exposure", ",.0f", MILLION),
+    )  # fmt: skip
+    return table("Exit exposure as of today", views.exit_exposure(plan), columns)
+
+
+def token_cost(plan: Plan) -> Table:
+    """Cost of serving by model and period."""
+    columns = (
+        Column("model", "model"), Column("period", "period"),
+        Column("tokens_millions", "trillion computed tokens", ",.1f", MILLION),
+        Column("with_idle_usd", "million USD", ",.1f", MILLION),
+        Column("usd_per_million_tokens", "USD per million tokens", ",.4f"),
+        Column("usd_per_reference_chip_hour",
+               f"USD per {plan.case.settings.reference_chip}-equivalent hour", ",.2f"),
+    )  # fmt: skip
+    return table("Cost of serving by model, idle chips included", views.cost_per_token(plan),
+                 columns)  # fmt: skip
+
+
+def costs(plan: Plan) -> Table:
+    """Present value by term."""
+    terms = plan.summary["cost_usd"]
+    frame = pd.DataFrame(
+        {"term": [name.replace("_", " ") for name in terms], "usd": list(terms.values())}
+    )
+    columns = (Column("term", "term"), Column("usd", "billion USD", ",.3f", BILLION))
+    return table("Cost by term, present value", frame, columns)

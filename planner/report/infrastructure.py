@@ -1,0 +1,87 @@
+"""The infrastructure half of the report: sites, use, N-1, qualification."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from planner import views
+from planner.plan import Plan
+from planner.report.tables import Column, Table, table
+
+
+def sites(plan: Plan) -> Table:
+    """Chips and MW by site and day."""
+    columns = (
+        Column("date", "in service from"), Column("cloud", "cloud"), Column("region", "region"),
+        Column("chip", "chip"), Column("change_chips", "change, thousand chips", "+,.1f", 1e3),
+        Column("chips_then", "then", ",.1f", 1e3), Column("change_mw", "change, MW", "+,.1f"),
+        Column("mw_then", "then, MW", ",.1f"),
+    )  # fmt: skip
+    return table("Chips and MW by site and day, contracts", views.sites(plan), columns)
+
+
+def use(plan: Plan) -> Table:
+    """Serve, train, idle by cloud and chip."""
+    columns = (
+        Column("cloud", "cloud"), Column("chip", "chip"), Column("period", "period"),
+        Column("serve_chips", "serve, thousand working chips", ",.1f", 1e3),
+        Column("train_chips", "train", ",.1f", 1e3), Column("idle_chips", "idle", ",.1f", 1e3),
+        Column("idle_share", "idle share", ".1%"),
+    )  # fmt: skip
+    return table("Serving, training, idle: means of the week", views.use(plan), columns)
+
+
+def contingencies(plan: Plan) -> Table:
+    """The N-1 table."""
+    frame = views.contingencies(plan)
+    short = frame.least_share_served < frame.promised_share - 1e-6
+    frame = frame.assign(verdict=short.map({True: "less than promised", False: "kept"}))
+    columns = (
+        Column("contingency", "contingency"), Column("class", "class"),
+        Column("promised_share", "promised", ".1%"),
+        Column("least_share_served", "least served in any slice", ".1%"), Column("verdict", ""),
+    )  # fmt: skip
+    return table("N-1: share of demand served in each contingency", frame, columns)
+
+
+def qualification(plan: Plan) -> Table:
+    """The qualification calendar: work that the plan begins, and what is done."""
+    names = ["chip", "generation", "purpose", "begins", "usable_from", "cost_usd", "engineers"]
+    frame = plan.tables.get("qualification", pd.DataFrame({name: [] for name in names}))
+    done = pd.DataFrame(
+        [(q.chip, q.generation, q.purpose, "done", "", 0.0, 0.0)
+         for q in plan.case.qualification if q.done],
+        columns=names,
+    )  # fmt: skip
+    frame = done if frame.empty else frame if done.empty else pd.concat([frame, done])
+    columns = (
+        Column("begins", "begins"), Column("usable_from", "usable from"), Column("chip", "chip"),
+        Column("generation", "generation"), Column("purpose", "for"),
+        Column("engineers", "engineers", ",.0f"),
+        Column("cost_usd", "million USD", ",.2f", 1e6),
+    )  # fmt: skip
+    return table("Qualification calendar", frame, columns)
+
+
+def training(plan: Plan) -> Table:
+    """Runs: placed where, and what is missed."""
+    columns = (
+        Column("run", "run"), Column("kind", "kind"), Column("placement", "placement"),
+        Column("missed_share", "not trained", ".1%"),
+        Column("missed_value_usd", "its value, million USD", ",.1f", 1e6),
+    )  # fmt: skip
+    return table("Training", plan.tables["training_runs"], columns)
+
+
+def unserved(plan: Plan) -> Table:
+    """Share of demand that is not carried, by class."""
+    parts = plan.summary["unserved"].items()
+    frame = pd.DataFrame(
+        [(name, part["share"], part["requests"]) for name, part in parts],
+        columns=["class", "share", "requests"],
+    )
+    columns = (
+        Column("class", "class"), Column("share", "not served", ".2%"),
+        Column("requests", "million requests", ",.1f", 1e6),
+    )  # fmt: skip
+    return table("Demand that is not served", frame, columns)

@@ -1,0 +1,82 @@
+"""A table of the report: columns with a format each, rows as text and as what they sort by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: which of the frame, its heading, its format."""
+
+    name: str
+    """Column of the frame."""
+    heading: str
+    """What stands above it, unit included."""
+    form: str = ""
+    """Python format of numbers such as `,.1f`; '' for text."""
+    scale: float = 1.0
+    """Numbers are divided by it before they are written."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is read and what is sorted by."""
+
+    text: str
+    key: str
+    number: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready for the page."""
+
+    caption: str
+    headings: tuple[tuple[str, bool], ...]
+    """(heading, whether numbers stand below it)."""
+    rows: tuple[tuple[Cell, ...], ...]
+    total: int
+    """Rows that there are; more than `rows` when it is cut."""
+
+
+MOST_ROWS = 400
+"""Rows of a table on the page; the run's tables have them all."""
+
+
+def table(
+    caption: str, frame: pd.DataFrame, columns: Sequence[Column], most: int = MOST_ROWS
+) -> Table:
+    """A frame as a table of the report, in its own order. Raises KeyError for unknown columns."""
+    some = frame.head(most)
+    return Table(
+        caption=caption,
+        headings=tuple((c.heading, bool(c.form)) for c in columns),
+        rows=tuple(
+            tuple(_cell(row[c.name], c) for c in columns) for row in some.to_dict("records")
+        ),
+        total=len(frame),
+    )
+
+
+def _cell(value: Any, column: Column) -> Cell:
+    if not column.form:
+        text = "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
+        return Cell(str(text), str(text).lower(), number=False)
+    number = float(value)
+    if not math.isfinite(number):
+        return Cell("–", "", number=True)
+    number /= column.scale
+    return Cell(format(number, column.form), repr(number), number=True)
+
+
+def spread(frame: pd.DataFrame, row: str, column: str, value: str) -> pd.DataFrame:
+    """A tidy frame with one column for each label of `column`, sums of `value`, rows in order."""
+    wide = frame.pivot_table(index=row, columns=column, values=value, aggfunc="sum", sort=False)
+    wide.columns = [str(name) for name in wide.columns]
+    return wide.reset_index()

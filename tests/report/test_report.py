@@ -1,0 +1,215 @@
+"""The report in a browser: no request, no error, tables sort, nothing is markup that was text."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+import planner
+from planner.plan import Plan
+from planner.plot import available
+from planner.report import report_html
+from planner.report.page import sections
+from tests.cases import small_case, small_plan
+from tests.cases_rules import tiny_rules_case
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+browser_needed = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium on this machine: the page is not opened in a browser"
+)
+EVIL = "<script>document.title='owned'</script>"
+EVIL_NAME = "x<img src=x onerror=document.title='owned'>"
+
+
+@cache
+def survival_plan() -> Plan:
+    """A tiny plan with every rule, options and contingencies."""
+    return planner.solve(tiny_rules_case(), gap=0.0)
+
+
+@cache
+def evil_plan() -> Plan:
+    """A plan whose every free text, and some labels, are markup (no folder could hold them)."""
+    case = small_case()
+    said = {"source": EVIL + "\"'></td></table><!--{{ 7 * 7 }}"}
+    settings = case.settings.model_copy(update={"name": EVIL_NAME, "description": EVIL})
+    contract = case.contracts[0].contract
+    contracts = tuple(
+        row.model_copy(update={"contract": EVIL_NAME} if row.contract == contract else {})
+        for row in case.contracts
+    )
+    training = tuple(
+        row.model_copy(update={"run": f"{row.run}{EVIL_NAME}"}) for row in case.training
+    )
+    supply = tuple(row.model_copy(update=said) for row in case.supply)
+    evil = replace(case, settings=settings, contracts=contracts, training=training, supply=supply)
+    return planner.solve(evil, gap=0.5)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as tools:
+        opened = tools.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+class Opened:
+    """A page with what it asked for and complained of."""
+
+    def __init__(self, browser: Browser, file: Path) -> None:
+        self.requests: list[str] = []
+        self.complaints: list[str] = []
+        self.page: Page = browser.new_page()
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
+        self.page.goto(file.as_uri())
+
+
+@pytest.fixture
+def opened(browser: Browser, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
+    file = tmp_path / "report.html"
+    file.write_text(report_html(request.param()), encoding="utf-8")
+    found = Opened(browser, file)
+    yield found
+    found.page.close()
+
+
+each_plan = pytest.mark.parametrize(
+    "opened", [small_plan, survival_plan, evil_plan], indirect=True, ids=["small", "rules", "evil"]
+)
+one_plan = pytest.mark.parametrize("opened", [small_plan], indirect=True, ids=["small"])
+
+
+@browser_needed
+@each_plan
+def test_the_page_asks_for_nothing_and_complains_of_nothing(opened: Opened) -> None:
+    assert [url for url in opened.requests if not url.startswith(("file:", "data:"))] == []
+    assert len([url for url in opened.requests if url.startswith("file:")]) == 1
+    assert opened.complaints == []
+    assert opened.page.title().startswith("Capacity plan: ")
+    assert opened.page.locator("img, iframe, object, link[rel=stylesheet]").count() == 0
+    assert opened.page.locator("script").count() == 1
+
+
+@browser_needed
+@each_plan
+def test_axe_finds_nothing_serious(opened: Opened) -> None:
+    found = Axe().run(opened.page).response
+    assert found["passes"], "axe did not look"
+    assert [v["id"] for v in found["violations"] if v["impact"] in ("serious", "critical")] == []
+
+
+def column(page: Page, table: int, place: int) -> list[str]:
+    cells = page.locator("table").nth(table).locator(f"tbody tr td:nth-child({place + 1})")
+    return [str(cell) for cell in cells.evaluate_all("all => all.map(c => c.dataset.key)")]
+
+
+@browser_needed
+@one_plan
+def test_tables_sort_by_number_and_by_text_both_ways(opened: Opened) -> None:
+    page = opened.page
+    captions = page.locator("caption").all_inner_texts()
+    at = captions.index("Cash by period, not discounted")
+    headings = page.locator("table").nth(at).locator("thead th")
+    total = headings.count() - 1
+    before = column(page, at, total)
+    assert sorted(before, key=float) != before, "sorting would change nothing"
+    headings.nth(total).get_by_role("button").click()
+    assert column(page, at, total) == sorted(before, key=float)
+    assert headings.nth(total).get_attribute("aria-sort") == "ascending"
+    headings.nth(total).get_by_role("button").press("Enter")
+    assert column(page, at, total) == sorted(before, key=float, reverse=True)
+    assert headings.nth(total).get_attribute("aria-sort") == "descending"
+    headings.nth(0).get_by_role("button").click()
+    periods = column(page, at, 0)
+    assert periods == sorted(periods)
+    assert headings.nth(total).get_attribute("aria-sort") == "none"
+    assert sorted(column(page, at, total)) == sorted(before)
+
+
+@browser_needed
+@one_plan
+def test_print_shows_whole_tables(opened: Opened) -> None:
+    opened.page.emulate_media(media="print")
+    boxes = opened.page.locator(".scroll")
+    cut = boxes.evaluate_all("all => all.filter(b => b.scrollHeight > b.clientHeight + 1).length")
+    assert boxes.count() > 10
+    assert cut == 0
+    assert not opened.page.locator("nav").is_visible()
+    assert opened.page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+
+
+@browser_needed
+@pytest.mark.parametrize("opened", [evil_plan], indirect=True, ids=["evil"])
+def test_text_of_the_case_is_never_markup(opened: Opened) -> None:
+    assert "owned" not in opened.page.title().replace(EVIL_NAME, "")
+    body = opened.page.locator("body").inner_text()
+    assert EVIL in body
+    assert EVIL_NAME in body
+    assert "{{ 7 * 7 }}" in body
+
+
+def test_escaping_without_a_browser() -> None:
+    html = report_html(evil_plan())
+    assert EVIL not in html
+    assert "<img" not in html
+    assert "&lt;script&gt;" in html
+    assert html.count("<script>") == 1
+    assert html.count("</table>") == html.count("<table>")
+
+
+def test_ids_are_unique_and_references_lead_somewhere() -> None:
+    html = report_html(survival_plan())
+    ids = re.findall(r'\sid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    wanted = re.findall(r'(?:href="#|url\(#|aria-labelledby=")([^")]+)', html)
+    assert len(wanted) > 20
+    assert set(wanted) <= set(ids)
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', html)
+
+
+def cells(html: str) -> list[str]:
+    return [unescape(text) for text in re.findall(r"<td[^>]*>([^<]*)</td>", html)]
+
+
+def test_the_report_says_what_the_plan_does() -> None:
+    plan = survival_plan()
+    html = report_html(plan)
+    assert report_html(plan) == html, "equal plans give equal reports"
+    for part in sections(plan):
+        assert f'id="{part.key}"' in html
+    assert html.index('id="decisions"') < html.index('id="cash"') < html.index('id="sites"')
+    found = cells(html)
+    for row in plan.tables["contracts_signed"].to_dict("records"):
+        assert f"{row['offer']}, {row['cloud']}/{row['region']}/{row['chip']}" in found
+        assert str(row["sign_by"]) in found
+    for row in plan.tables["contingencies"].to_dict("records"):
+        assert row["contingency"] in found
+        assert f"{row['least_share_served']:.1%}" in found
+    for period, usd in plan.tables["obligations"][["period", "total_usd"]].itertuples(index=False):
+        assert period in found
+        assert f"{usd / 1e9:,.3f}" in found
+    assert f"{plan.objective_usd / 1e9:,.3f} billion USD" in html
+    assert html.count("<svg") == len(available(plan))
+    assert "and agrees" in html
+
+
+def test_a_plan_that_fails_its_audit_says_so() -> None:
+    plan = small_plan()
+    wrong: dict[str, Any] = {**plan.summary, "objective_usd": plan.objective_usd * 0.9}
+    html = report_html(Plan(plan.case, plan.tables, wrong))
+    assert "The audit does not agree" in html
+    assert "and agrees" not in html
