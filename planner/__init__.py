@@ -1,5 +1,6 @@
 """Plan AI compute: which chips to sign, with whom and when, with a proof."""
 
+import planner.equations  # noqa: F401  (first: it imports Pyomo without what is slow in it)
 from planner.case import Case, load_case, save_case
 from planner.explain.run import explain
 from planner.plan import Plan, load_plan

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from planner.held_back import held_back
 
-with held_back("matplotlib.pyplot"):
+with held_back("matplotlib.pyplot", "matplotlib.pylab"):
     import matplotlib as mpl
     from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg
