@@ -17,16 +17,15 @@ import pandas as pd
 from planner.case import Case
 from planner.costs import by_period, cost_table
 from planner.equations import Equation
-from planner.equations.redundancy import redundancy as redundancy_family
 from planner.errors import PlannerError
 from planner.extract import values_of
 from planner.instance import Instance, build_instance
-from planner.matrix import Matrix, compile_model
-from planner.model import build_model
+from planner.matrix import Matrix
 from planner.plan import Plan
 from planner.plausibility import plausibility, rests_on, unserved_by_class
 from planner.redundancy.learn import first_cuts
-from planner.redundancy.mode import Redundancy, redundancy_mode
+from planner.redundancy.mode import Redundancy
+from planner.redundancy.problem import compiled_problem
 from planner.redundancy.rounds import Rounds
 from planner.redundancy.survey import price_table, survey
 from planner.solve.options import Progress, SolveOptions
@@ -60,11 +59,7 @@ def solve(
     clock = _Clock(phases)
     inst = build_instance(case)
     clock.mark("instance")
-    mode = redundancy_mode(inst, redundancy)
-    model = build_model(inst, equations, () if mode == "explicit" else (redundancy_family,))
-    clock.mark("model")
-    matrix = compile_model(model)
-    del model
+    matrix, mode = compiled_problem(inst, equations, redundancy)
     clock.mark("matrix")
     options = SolveOptions(gap, time_limit_s, threads)
     rounds = None if mode == "explicit" else Rounds.of(inst, matrix)

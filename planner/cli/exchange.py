@@ -14,9 +14,8 @@ from planner.cli.app import CaseFolder, app, err
 from planner.errors import Fault, InputError
 from planner.export import write_lp, write_mps
 from planner.instance import build_instance
-from planner.matrix import compile_model
 from planner.melange import INPUT_TOKENS, OUTPUT_TOKENS, melange_case
-from planner.model import build_model
+from planner.redundancy.problem import compiled_problem
 
 incoming = typer.Typer(
     help="Make a case from an instance of another planner.\n\n"
@@ -96,7 +95,10 @@ def export(
         raise InputError([Fault(str(target), "exists already; --force replaces it")])
     if not target.parent.is_dir():
         raise InputError([Fault(str(target), "its folder does not exist")])
-    matrix = compile_model(build_model(build_instance(read)))
+    matrix, held = compiled_problem(build_instance(read))
+    if held != "explicit":
+        rule = "asks for more contingency flows than a file can hold; export the case without it"
+        raise InputError([Fault("contingencies.csv", rule)])
     write = {ModelFormat.mps: write_mps, ModelFormat.lp: write_lp}[kind]
     write(matrix, target, read.settings.name)
     rows, columns = matrix.shape

@@ -22,8 +22,8 @@ from planner.explain.conflict_words import ROWS
 from planner.explain.knobs import Key, Knob, knobs_of, limit_of, offer_of_start
 from planner.instance import Instance, build_instance
 from planner.instance.rule_arrays import groups
-from planner.matrix import Matrix, compile_model
-from planner.model import build_model
+from planner.matrix import Matrix
+from planner.redundancy.problem import compiled_problem
 from planner.throughput.rates import Rates, rates_of
 
 Floats = npt.NDArray[np.float64]
@@ -148,7 +148,7 @@ def build_elastic(case: Case, equations: Iterable[Equation] = ()) -> Elastic:
     rates = rates_of(case)
     inst = build_instance(case, rates)
     raised = build_instance(loosened(case, inst), rates)
-    compiled = compile_model(build_model(raised, equations))
+    compiled = compiled_problem(raised, equations)[0]
     base, placed = _true_limits(case, inst, raised, compiled)
     by_key = knobs_of(case, inst, raised)
     build = _Entries(case, inst, raised, base, list(by_key), list(by_key.values()))

@@ -19,8 +19,8 @@ from planner.explain.elastic import Elastic
 from planner.explain.knobs import edited, override
 from planner.explain.report import Change, Relaxation
 from planner.instance import build_instance
-from planner.matrix import Matrix, compile_model
-from planner.model import build_model
+from planner.matrix import Matrix
+from planner.redundancy.problem import compiled_problem
 from planner.solve.options import SolveOptions
 from planner.solve.run import solve_matrix
 from planner.solve.session import Session
@@ -139,7 +139,7 @@ def verify(
     if check(case, lines):
         return replace(relaxation, verified=False)
     try:
-        matrix = compile_model(build_model(build_instance(case, elastic.rates), equations))
+        matrix = compiled_problem(build_instance(case, elastic.rates), equations)[0]
         verified, plan_usd = _plan(matrix, left)
     except (InfeasibleError, InputError):
         verified, plan_usd = False, None

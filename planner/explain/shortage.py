@@ -12,8 +12,8 @@ from planner.equations import Equation
 from planner.errors import UnprovenError
 from planner.explain.elastic import Elastic
 from planner.explain.report import Lift, Shortage
-from planner.matrix import Matrix, compile_model
-from planner.model import build_model
+from planner.matrix import Matrix
+from planner.redundancy.problem import compiled_problem
 from planner.solve.session import Session
 from planner.solving import solve
 
@@ -75,7 +75,7 @@ def _lifts(
 ) -> tuple[tuple[Lift, ...], tuple[str, ...]]:
     """Limits by what a step saves in the relaxation, present value in USD."""
     until = time.perf_counter() + time_limit_s
-    priced = _priced(elastic, compile_model(build_model(elastic.raised, equations)))
+    priced = _priced(elastic, compiled_problem(elastic.raised, equations)[0])
     session = Session(priced)
     result = session.solve_lp(max(time_limit_s, 0.05))
     if result.status != "optimal":

@@ -18,9 +18,9 @@ from planner.case import Case
 from planner.errors import PlannerError
 from planner.instance import Instance, build_instance
 from planner.limits import lots_by_supply
-from planner.matrix import Matrix, compile_model
-from planner.model import build_model
+from planner.matrix import Matrix
 from planner.plan import Plan
+from planner.redundancy.problem import compiled_problem, with_cuts
 from planner.solve.bound import usable_duals
 from planner.solve.session import LpResult, Session
 
@@ -89,10 +89,13 @@ def problem_of(plan: Plan) -> Problem:
     AuditError when a table cannot be understood.
     """
     inst = build_instance(plan.case)
-    matrix = compile_model(build_model(inst))
+    held = plan.summary.get("redundancy", {}).get("mode", "explicit")
+    matrix, _ = compiled_problem(inst, mode=held)
     size = plan.summary["size"]
     if (size["rows"], size["columns"]) != matrix.shape:
         raise PlannerError("the plan was made with other equations than those registered")
+    if "certificate_cuts" in plan.tables:
+        matrix = with_cuts(inst, matrix, plan.tables["certificate_cuts"])
     labels = Labels(matrix)
     whole = _whole(matrix, labels, values_from_tables(inst, plan.tables))
     high = _lifted(matrix, inst, labels)

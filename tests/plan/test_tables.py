@@ -105,7 +105,7 @@ def test_summary_has_every_key_that_is_promised() -> None:
     assert {"columns", "rows", "nonzeros", "integers"} <= set(summary["size"])
     assert {"served_demand", "spend"} <= set(summary["provenance"])
     assert set(summary["unserved"]) == {c.service_class for c in small_case().classes}
-    phases = {"instance", "model", "matrix", "solve", "tables"}
+    phases = {"instance", "matrix", "solve", "tables"}
     assert phases <= set(summary["seconds"])
     spent = sum(summary["seconds"][phase] for phase in phases)
     assert summary["seconds"]["total"] == pytest.approx(spent)
