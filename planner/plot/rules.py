@@ -51,17 +51,22 @@ def contingencies(plan: Plan, ax: Axes | None = None) -> Axes:
     ax = ax if ax is not None else row_axes(len(rows) + 1)
     served = table.pivot_table(index="contingency", columns="class", values="least_share_served")
     promised = table.pivot_table(index="contingency", columns="class", values="promised_share")
-    grid = served.reindex(index=rows, columns=columns).to_numpy()
-    ax.imshow(grid, aspect="auto", cmap="cividis", vmin=0.0, vmax=1.0)
+    got = served.reindex(index=rows, columns=columns).to_numpy()
+    want = promised.reindex(index=rows, columns=columns).to_numpy()
+    # Colour says how much of the promise is kept; where nothing is promised there is none.
+    kept = np.divide(got, want, out=np.full_like(got, np.nan), where=want > 0)
+    ax.imshow(np.minimum(kept, 1.0), aspect="auto", cmap="cividis", vmin=0.0, vmax=1.0)
     ax.grid(visible=False)
-    cmap_ink = ("white", "black")
-    for i, row in enumerate(rows):
-        for j, column in enumerate(columns):
-            got, want = float(served.loc[row, column]), float(promised.loc[row, column])
-            kept = got >= want - 1e-6
-            ax.text(j, i, f"{got:.0%} of {want:.0%}" + ("" if kept else "  !"), ha="center",
-                    va="center", color=cmap_ink[int(got > 0.5)], fontsize=SMALL,
-                    fontweight="normal" if kept else "bold")  # fmt: skip
+    for i, j in np.ndindex(*got.shape):
+        short_of = got[i, j] < want[i, j] - 1e-6
+        words = f"{got[i, j]:.0%} of {want[i, j]:.0%}"
+        if short_of:
+            words = f"{got[i, j]:.1%} of {want[i, j]:.0%}  !"
+        elif want[i, j] == 0:
+            words = "none promised"
+        ink = "white" if kept[i, j] < 0.5 else "black"
+        ax.text(j, i, words, ha="center", va="center", color=ink, fontsize=SMALL,
+                fontweight="bold" if short_of else "normal")  # fmt: skip
     ax.set_yticks(range(len(rows)), [short(name, 40) for name in rows])
     ax.set_xticks(range(len(columns)), [short(name, 20) for name in columns])
     ax.set_xlabel("least share of peak demand served, of what is promised (!: less)")

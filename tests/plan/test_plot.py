@@ -216,12 +216,15 @@ def test_contingencies_say_served_and_promised() -> None:
     axes = plot.FIGURES["contingencies"].draw(plan)
     table = plan.tables["contingencies"]
     assert len(axes.texts) == len(table)
-    row = table.iloc[0]
-    assert (
-        axes.texts[0]
-        .get_text()
-        .startswith(f"{row.least_share_served:.0%} of {row.promised_share:.0%}")
-    )
+    said = [text.get_text() for text in axes.texts]
+    for words, row in zip(said, table.to_dict("records"), strict=True):
+        served, promised = row["least_share_served"], row["promised_share"]
+        if promised == 0:
+            assert words == "none promised"
+        elif served < promised - 1e-6:
+            assert words == f"{served:.1%} of {promised:.0%}  !"
+        else:
+            assert words == f"{served:.0%} of {promised:.0%}"
 
 
 def test_a_figure_without_content_is_refused_by_name() -> None:
