@@ -78,7 +78,6 @@ FAMILIES: tuple[Family, ...] = (
     rows_rules.qualify_once,
     rows_rules.qualified_serving,
     rows_rules.qualified_training,
-    rows_procurement.qualified_lots,
     rows_rules.engineers_limit,
     rows_rules.spend_accrued,
     rows_rules.served_work,

@@ -97,20 +97,3 @@ def install(d: Draft, inst: Instance) -> None:
     g, t = keys.T
     rows = d.add_rows("install", ("region", "period"), (g, t), upper=inst.install_limit[g])
     d.put(rows.at(region[j], starts.period[j]), d.columns["lots"].at(j), starts.lot_chips[j])
-
-
-def qualified_lots(d: Draft, inst: Instance) -> None:
-    """A lot of a chip that nothing is qualified on waits until something is.
-
-        lots[j] - max_lots[j] * sum_{e of chip, tau + lead[e] <= start[j]} qualify[e,tau] <= 0
-
-    for every start whose pool is barred.
-    """
-    q, st, begun = inst.rules.qualification, inst.starts, d.columns["qualify"]
-    j = np.flatnonzero(q.barred[st.pool] & (st.max_lots > 0))
-    rows = d.add_rows("qualified_lots", ("start",), (j,), upper=0.0)
-    d.put(rows.positions, d.columns["lots"].at(j), 1.0)
-    e, tau = begun["qualification"], begun["period"]
-    done = tau + q.lead_periods[e] if len(e) else tau
-    i, k = np.nonzero(q.pools[e][:, st.pool[j]].T & (done[None, :] <= st.period[j][:, None]))
-    d.put(rows.positions[i], begun.positions[k], -st.max_lots[j][i].astype(np.float64))

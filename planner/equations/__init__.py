@@ -54,7 +54,6 @@ EQUATIONS: tuple[Equation, ...] = (
     capacity.capacity,
     capacity.firm_capacity,
     qualification.qualification,
-    qualification.qualified_lots,
     qualification.engineers,
     diversification.spend,
     diversification.served,

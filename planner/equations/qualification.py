@@ -100,34 +100,6 @@ def qualification(m: Model, inst: Instance) -> None:
     )
 
 
-def qualified_lots(m: Model, inst: Instance) -> None:
-    """Lots of a chip that can do nothing yet start no earlier than some work on it is done.
-
-        lots[j] <= max_lots[j] * sum_{e of the chip} sum_{tau <= start[j] - lead[e]} qualify[e,tau]
-
-    for every start j of a chip all of whose uses, serving every generation and training where it
-    can, wait for work: nobody buys chips only to hold them against a contingency.
-    """
-    q, starts = inst.rules.qualification, inst.starts
-    waits = [j for j, p in enumerate(starts.pool.tolist()) if q.barred[p] and starts.max_lots[j]]
-    begun = [
-        (j, (e, tau))
-        for j in waits
-        for e in np.flatnonzero(q.pools[:, starts.pool[j]]).tolist()
-        for tau in range(q.first, int(starts.period[j]) - int(q.lead_periods[e]) + 1)
-    ]
-    m.WAITING = pyo.Set(initialize=waits)
-    members(m, "work_before", begun, m.WAITING, dimen=2)
-    rows(
-        m,
-        "qualified_lots",
-        m.WAITING,
-        rule=lambda m, j: (
-            m.lots[j] - m.max_lots[j] * sum(m.qualify[e, tau] for e, tau in m.work_before[j]) <= 0
-        ),
-    )
-
-
 def _served(m: Model, inst: Instance, key: tuple[int, int, int]) -> bool:
     """Whether a workload of the row's generation could be served there at all."""
     e, p, t = key

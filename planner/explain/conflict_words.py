@@ -50,7 +50,6 @@ ROWS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "serving needs the qualification",
         ("qualification", "pool", "period", "slice"),
     ),
-    "qualified_lots": ("qualification.csv", "lots wait for some qualification", ("start",)),
     "qualified_training": (
         "qualification.csv",
         "training needs the qualification",

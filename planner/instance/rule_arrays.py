@@ -146,24 +146,6 @@ def _placement_rules(case: Case, pools: Pools, serving: Serving) -> PlacementRul
     )
 
 
-def _barred(case: Case, pools: Pools) -> Bools:
-    """Pools whose chip can neither serve nor train anything without work that is not done [p]."""
-    open_ = {(row.chip, row.generation, row.purpose) for row in case.qualification if not row.done}
-    served = {model.generation for model in case.models}
-    trained = {run.generation for run in case.training}
-    trains = {chip.chip for chip in case.chips if chip.training_capable}
-
-    def waits(chip: str) -> bool:
-        serves = all((chip, generation, "serving") in open_ for generation in served)
-        rows = any(of == chip and purpose == "training" for of, _, purpose in open_)
-        # A run that states no generation is bound by every training row.
-        free = any(not rows if not g else (chip, g, "training") not in open_ for g in trained)
-        return serves and not (chip in trains and free)
-
-    waiting = {chip: waits(chip) for chip in dict.fromkeys(pools.chip)}
-    return np.array([waiting[chip] for chip in pools.chip], dtype=bool)
-
-
 def _qualifications(case: Case, pools: Pools, serving: Serving) -> Qualifications:
     calendar = case.calendar
     rows = [row for row in case.qualification if not row.done]
@@ -191,7 +173,6 @@ def _qualifications(case: Case, pools: Pools, serving: Serving) -> Qualification
             [-(-row.lead_months // calendar.months) for row in rows], dtype=np.int64
         ),
         first=calendar.first_from(case.settings.as_of),
-        barred=_barred(case, pools),
         most_engineers=_penalty(case.settings.qualification_engineers),
     )
 

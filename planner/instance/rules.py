@@ -103,8 +103,6 @@ class Qualifications:
     """Periods from beginning to first use [e]."""
     first: int
     """First period in which work can begin."""
-    barred: Bools
-    """Pools whose chip is good for nothing before some row is done [p]."""
     most_engineers: float
     """Engineers that there are; inf = no limit."""
 

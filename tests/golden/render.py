@@ -33,7 +33,6 @@ ROW_AXES: Mapping[str, tuple[str, ...]] = {
     "capacity": ("pool", "period", "slice"),
     "firm_capacity": ("pool", "period", "slice"),
     "qualify_once": ("qualification",),
-    "qualified_lots": ("start",),
     "qualified_serving": ("qualification", "pool", "period", "slice"),
     "qualified_training": ("qualification", "pool", "period", "slice"),
     "engineers_limit": ("period",),
