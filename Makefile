@@ -24,7 +24,7 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	touch $@
 
 plan: install
-	$(BIN)/planner solve data/claude --gap 0.02 --out $(RUN) --force
+	$(BIN)/planner solve data/claude --gap 0.01 --out $(RUN) --force
 	$(BIN)/planner audit $(RUN)
 
 test: install-dev
