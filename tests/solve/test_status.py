@@ -210,7 +210,7 @@ def test_ctrl_c_on_a_terminal(tmp_path: Path) -> None:
     assert plan.status == "interrupted"
     assert plan.gap > 0
     assert b'"status": "interrupted"' in out
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["case", "run"]
 
 
 def steady(summary: dict[str, object]) -> dict[str, object]:
