@@ -75,9 +75,9 @@ def solve(
     if rounds is not None:
         found = survey(rounds, solution.x)
         values = replace(values, rules={**values.rules, "cover": found.cover})
-        extra["certificate_cuts"] = price_table(inst, rounds.cuts)
+        extra["certificate_cuts"] = price_table(inst, rounds.asked, rounds.cuts)
         if found.short:
-            extra["contingency_rays"] = price_table(inst, found.short)
+            extra["contingency_rays"] = price_table(inst, rounds.asked, found.short)
         clock.mark("contingencies")
     tables = {**make_tables(case, inst, values), **extra}
     tables["cost_by_period"] = cost_table(inst, values)

@@ -2,10 +2,13 @@
 
 On a large case redundancy is held by cuts. A cut is proven by its prices alone:
 
-    sum_p price[p] * left[k,p,t,s] >= sum_w price[w] * share[k,w] * peak[w,t,s] / headroom[w]
+    sum_p price[p] * left[k,p,t,s]
+        + sum_{e,p} gate_price[e,p] * room[p,t] * sum_{tau <= t - lead} qualify[e,tau]
+        >= sum_w price[w] * share[k,w] * peak[w,t,s] / headroom[w]
 
-with price[p] = max_w failover_rate[w,p,t] * price[w] over whom the pool may serve holds for all
-plans that keep the promise. The same sum, short for a plan, proves that the plan does not.
+holds for all plans that keep the promise when price[p], with gate_price[e,p] for a workload that
+waits for the qualification e there, is at least failover_rate[w,p,t] * price[w] for each workload
+that the pool may serve. The same sum, short for a plan, proves that the plan does not.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ import pandas as pd
 
 from planner.audit.draft import Bools, Draft, Floats, Ints
 from planner.audit.folder_rules import positions
-from planner.audit.redundancy import reach
+from planner.audit.quantities import room
+from planner.audit.redundancy import reach, waiting
 from planner.audit.report import FamilyCheck, Finding, Report
 from planner.audit.values import MOST_FINDINGS, Labelled
 from planner.errors import AuditError
@@ -40,7 +44,9 @@ class Prices:
     workload: Floats
     """Prices of workloads [c, w]."""
     pool: Floats
-    """Prices of pools, at least what those of workloads make them [c, p]."""
+    """Prices of pools, at least what those of workloads that wait for nothing make them [c, p]."""
+    gate: Floats
+    """What qualifications of pools make up for [c, e, p]."""
     least: Floats
     """Right-hand side [c]."""
 
@@ -73,28 +79,36 @@ def prices_of(inst: Instance, table: pd.DataFrame) -> Prices:
     workload = np.zeros((n, len(inst.serving.names)))
     w = positions(inst.serving.names, names[of_workload].tolist(), "workload")
     workload[cuts[of_workload], w] = price[of_workload]
-    pool = np.zeros((n, len(inst.pools.names)))
+    pool = np.full((n, len(inst.pools.names)), -1.0)
     named = table["pool"].astype(str).to_numpy()[~of_workload].tolist()
     pool[cuts[~of_workload], positions(inst.pools.names, named, "pool")] = price[~of_workload]
     asked, can = promised(inst)
     rate = inst.serving.rate_failover
+    waits = waiting(inst)
+    gate = np.zeros((n, waits.shape[0], pool.shape[1]))
     for c, (k_, t_, s_) in enumerate(at.tolist()):
         workload[c] *= asked[k_, :, t_, s_] > 0
         made = np.where(can[k_, :, :, t_], rate[:, :, t_], 0.0) * workload[c][:, None]
-        pool[c] = np.maximum(pool[c], made.max(axis=0, initial=0.0))
+        wait = waits & (t_ >= inst.rules.qualification.first)
+        free = np.where(wait.any(axis=0), 0.0, made).max(axis=0, initial=0.0)
+        every = made.max(axis=0, initial=0.0)
+        pool[c] = np.where(pool[c] < 0.0, every, np.maximum(pool[c], free))
         # A row about a pool that serves nobody would ask more than the promise does.
         pool[c] *= can[k_, :, :, t_].any(axis=0)
+        behind = np.where(wait, made[None], 0.0).max(axis=1, initial=0.0)
+        gate[c] = np.maximum(behind - pool[c], 0.0)
     least = np.einsum("cw,cw->c", workload, asked[at[:, 0], :, at[:, 1], at[:, 2]])
-    return Prices(at, workload, pool, least)
+    return Prices(at, workload, pool, gate, least)
 
 
 def cut_family(prices: Prices) -> Any:
     """A family that adds the cuts as rows to the audit's model."""
 
     def redundancy_cut(d: Draft, inst: Instance) -> None:
-        """sum_p price[p] * left[k,p,t,s] >= least, for each cut."""
+        """sum_p price[p] * left[k,p,t,s] + sum_{e,p} gate_price * room * done >= least, a cut."""
         tr, st, pay, con = inst.training, inst.starts, inst.pay, inst.rules.contingencies
         usable, n = inst.pools.usable, len(prices.least)
+        space, lead = room(inst), inst.rules.qualification.lead_periods
         d.add_axis("cut", tuple(map(str, range(n))))
         rows = d.add_rows("redundancy_cut", ("cut",), (np.arange(n),), lower=prices.least)
         hourly, flex = d.columns["hourly"], d.columns["flex"]
@@ -115,6 +129,10 @@ def cut_family(prices: Prices) -> Any:
             v = sure[(hourly["period"][sure] == t) & (hourly["slice"][sure] == s)]
             offer = hourly["hourly offer"][v]
             put(hourly.positions[v], price[pay.pool[offer]] * pay.goodput[offer])
+            work = d.columns["qualify"]
+            done = work["period"] + lead[work["qualification"]] <= t
+            opened = prices.gate[c] @ space[:, t]
+            put(work.positions[done], opened[work["qualification"][done]])
             q, p = np.nonzero(stays[:, :, t])
             put(d.columns["place"].at(q), -price[p] * tr.column_use[q, p, t])
             f = held[(flex["period"][held] == t) & (flex["slice"][held] == s)]
@@ -158,6 +176,21 @@ def left(inst: Instance, values: Mapping[str, Labelled]) -> Floats:
     return out
 
 
+def opened(inst: Instance, values: Mapping[str, Labelled]) -> Floats:
+    """Working chips that qualifications let work on [e, p, t]; none before they are done.
+
+    What is not of the chip, or before work could begin, is not held back: room there is not used.
+    """
+    q = inst.rules.qualification
+    done = np.zeros((len(q.names), len(inst.time.periods)))
+    for (e, tau), value in zip(
+        values["qualify"].index.tolist(), values["qualify"].values.tolist(), strict=True
+    ):
+        done[e, tau + int(q.lead_periods[e]) :] += value
+    out: Floats = done[:, None, :] * room(inst)[None]
+    return out
+
+
 def check_contingencies(
     inst: Instance, values: Mapping[str, Labelled], rays: pd.DataFrame | None
 ) -> Report:
@@ -183,12 +216,19 @@ def check_contingencies(
         ABSOLUTE + RELATIVE * np.abs(stands)
     )
     bad = (lacking > 0).any(axis=1) | (beyond > 0).any(axis=1)
+    space = opened(inst, values)
+    for e, of in enumerate(waiting(inst)):
+        held = of[w, p] & (t >= inst.rules.qualification.first)
+        behind = np.zeros_like(stands)
+        np.add.at(behind, (k[held], p[held], t[held], s[held]), chips[held])
+        most = space[e][None, :, :, None]
+        bad |= (behind > most + ABSOLUTE + RELATIVE * most).any(axis=1)
     strange = ~allowed
     findings = [
         Finding("contingencies", f"flow {i}", "a flow that can be", float(chips[i]), 0.0)
         for i in np.flatnonzero(strange)[:MOST_FINDINGS].tolist()
     ]
-    proven = _proven(inst, stands, rays)
+    proven = _proven(inst, stands, space, rays)
     worst = sorted(
         np.argwhere(bad).tolist(), key=lambda at: -proven.get((at[0], at[1], at[2]), 0.0)
     )
@@ -206,7 +246,7 @@ def check_contingencies(
 
 
 def _proven(
-    inst: Instance, stands: Floats, rays: pd.DataFrame | None
+    inst: Instance, stands: Floats, space: Floats, rays: pd.DataFrame | None
 ) -> dict[tuple[int, int, int], float]:
     """Blocks that rays prove short, and by how many chips (priced; the dearest pool counts 1)."""
     if rays is None or not len(rays):
@@ -214,7 +254,8 @@ def _proven(
     prices = prices_of(inst, rays)
     out: dict[tuple[int, int, int], float] = {}
     for c, (k, t, s) in enumerate(prices.at.tolist()):
-        short = float(prices.least[c] - prices.pool[c] @ stands[k, :, t, s])
+        through = float((prices.gate[c] * space[:, :, t]).sum())
+        short = float(prices.least[c] - prices.pool[c] @ stands[k, :, t, s]) - through
         if short > 0.0:
             out[k, t, s] = short
     return out

@@ -101,6 +101,7 @@ FAMILIES: tuple[Family, ...] = (
     rows_rules.budget,
     redundancy.cover_demand,
     redundancy.cover_capacity,
+    redundancy.cover_qualified,
     cost.existing_contracts,
     cost.exit_fees,
     cost.new_contracts,
@@ -160,6 +161,7 @@ EXPLICIT: tuple[Family, ...] = (
     redundancy.cover,
     redundancy.cover_demand,
     redundancy.cover_capacity,
+    redundancy.cover_qualified,
 )
 """Redundancy as columns and rows; a plan whose redundancy is held by cuts has none of them."""
 

@@ -32,6 +32,13 @@ def reach(inst: Instance) -> Bools:
     return out
 
 
+def waiting(inst: Instance) -> Bools:
+    """Work on a pool that waits for a qualification for serving [e, w, p]."""
+    q = inst.rules.qualification
+    out: Bools = q.workloads[:, :, None] & q.pools[:, None, :] & ~q.training[:, None, None]
+    return out
+
+
 def cover(d: Draft, inst: Instance) -> None:
     """cover[k,w,p,t,s]: working chips on workload w in contingency k; 0 to room[p,t]."""
     d.add_axis("contingency", inst.rules.contingencies.names)
@@ -104,3 +111,31 @@ def cover_capacity(d: Draft, inst: Instance) -> None:
         chips = usable[st.pool[j]] * st.lot_chips[j] * st.active[j, t]
         at = rows.at(np.full(len(j), case), st.pool[j], t, s)
         d.put(at, d.columns["lots"].at(j), chips, some=True)
+
+
+def cover_qualified(d: Draft, inst: Instance) -> None:
+    """After the loss, too, a generation is served on a chip only once that is qualified.
+
+        sum_{w of generation} cover[k,w,p,t,s] - room[p,t] * sum_{tau <= t - lead} qualify[e,tau]
+            <= 0
+
+    for every row for serving that is not done, contingency, pool of its chip and period from the
+    first that work can begin in where the generation can be served after the loss, and slice.
+    """
+    q, space = inst.rules.qualification, room(inst)
+    flow, work = d.columns["cover"], d.columns["qualify"]
+    k, w, p, t, s = flow.index.T
+    e, i = np.nonzero(waiting(inst)[:, w, p] & (t >= q.first) & (space[p, t] > 0))
+    keys = np.unique(np.stack((e, k[i], p[i], t[i], s[i]), axis=1), axis=0)
+    axes = ("qualification", "contingency", "pool", "period", "slice")
+    rows = d.add_rows("cover_qualified", axes, tuple(keys.T), upper=0.0)
+    d.put(rows.at(e, k[i], p[i], t[i], s[i]), flow.positions[i], 1.0)
+    row, column = np.nonzero(
+        (rows["qualification"][:, None] == work["qualification"][None])
+        & (work["period"] + q.lead_periods[work["qualification"]] <= rows["period"][:, None])
+    )
+    d.put(
+        rows.positions[row],
+        work.positions[column],
+        -space[rows["pool"][row], rows["period"][row]],
+    )

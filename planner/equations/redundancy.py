@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyomo.environ as pyo
 
+from planner.equations.demand import pool_room
 from planner.equations.sets import Model, members, param, rows, serve_triples
 from planner.instance import Instance
 
@@ -43,6 +44,18 @@ def promised(inst: Instance, can: npt.NDArray[np.bool_]) -> npt.NDArray[np.float
     return out
 
 
+def gated(inst: Instance) -> npt.NDArray[np.int64]:
+    """Qualification row that a workload waits for on a pool; -1 where it needs none [w, p].
+
+    From the first period in which work can begin; before then what ran is history.
+    """
+    q = inst.rules.qualification
+    out = np.full((len(inst.serving.names), len(inst.pools.names)), -1, dtype=np.int64)
+    for e in range(len(q.names)):
+        out[np.ix_(q.workloads[e], q.pools[e])] = e
+    return out
+
+
 def redundancy(m: Model, inst: Instance) -> None:
     """In each contingency k the chips that are left serve the promised share of peak demand.
 
@@ -51,10 +64,13 @@ def redundancy(m: Model, inst: Instance) -> None:
             + sum_{r not preemptible} flex[r,p,t,s]
             + usable[p] * sum_{j of p stopped by k in t} delivered[j,t] * lots[j]
             <= usable[p] * contracted[p,t] + sum_{v in p guaranteed} goodput[v] * hourly[v,t,s]
+        sum_{w of generation} cover[k,w,p,t,s] <= room[p,t] * sum_{tau <= t - lead} qualify[e,tau]
 
     for every contingency k, period t that must survive it and slice s; the first for every
     workload whose class promises a share, in requests/s; the second for every pool p that an
-    outage leaves, in chips. cover >= 0 are working chips. Prefix caches are as after a failover;
+    outage leaves, in chips; the third for every qualification e for serving that is not done, on
+    the pools of its chip: a reserve that nothing can run on yet is none. cover >= 0 are working
+    chips. Prefix caches are as after a failover;
     no pay as you go counts unless it is guaranteed; preemptible runs give up their chips. A
     supply stop takes the lots that started within the time that it has lasted. A workload that
     is bound to what is lost (a cloud's own channel) can promise nothing and has no row.
@@ -64,10 +80,7 @@ def redundancy(m: Model, inst: Instance) -> None:
     slices = range(len(inst.time.slices))
     at = np.argwhere(can).tolist()
     slots = [(k, w, p, t, s) for k, w, p, t in at for s in slices]
-    most = np.einsum("p,pt->pt", inst.pools.usable, inst.pools.limit)
-    hourly = np.zeros_like(most)
-    np.add.at(hourly, inst.pay.pool, inst.pay.goodput[:, None] * inst.pay.max_chips)
-    room = most + hourly
+    room = pool_room(inst)
     m.COVER = pyo.Set(dimen=5, initialize=slots)
     m.cover = pyo.Var(m.COVER, bounds=lambda _m, _k, _w, p, t, _s: (0.0, float(room[p, t])))
     rate = {(w, p, t): float(sv.rate_failover[w, p, t]) for _, w, p, t in at}
@@ -122,6 +135,25 @@ def redundancy(m: Model, inst: Instance) -> None:
             + sum(m.usable[p] * m.delivered[j, t] * m.lots[j] for j in m.stopped_starts[k, p, t])
             - m.usable[p] * m.contracted[p, t]
             - sum(m.goodput[v] * m.hourly[v, t, s] for v in m.guaranteed_in[p, t])
+            <= 0
+        ),
+    )
+    waits, first = gated(inst), inst.rules.qualification.first
+    gates = [
+        ((int(waits[w, p]), k, p, t), w)
+        for k, w, p, t in at
+        if waits[w, p] >= 0 and t >= first and room[p, t] > 0
+    ]
+    m.COVER_GATES = pyo.Set(dimen=4, initialize=sorted({gate for gate, _ in gates}))
+    members(m, "cover_gated", gates, m.COVER_GATES)
+    rows(
+        m,
+        "cover_qualified",
+        m.COVER_GATES,
+        m.S,
+        rule=lambda m, e, k, p, t, s: (
+            sum(m.cover[k, w, p, t, s] for w in m.cover_gated[e, k, p, t])
+            - m.room[p, t] * sum(m.qualify[e, tau] for tau in m.qualified_by[e, t])
             <= 0
         ),
     )

@@ -98,6 +98,11 @@ ROWS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "work in a loss fits into the chips that are left",
         ("contingency", "pool", "period", "slice"),
     ),
+    "cover_qualified": (
+        "qualification.csv",
+        "work in a loss waits for the qualification of its chip",
+        ("qualification", "contingency", "pool", "period", "slice"),
+    ),
 }
 """Constraint -> file, what it says, and the axes of its index."""
 

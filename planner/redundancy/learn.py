@@ -22,7 +22,7 @@ def first_cuts(
 ) -> RowBatch | None:
     """Cuts that the stand-in found, as rows of the whole problem; None when it needs none."""
     small = peak_problem(inst, matrix)
-    over = rounds.over(left_of(inst, small.matrix))
+    over = rounds.over(left_of(inst, small.matrix, rounds.asked.gates))
     session = Session(small.matrix, stop=stop)
     cost = 0.0
     for _ in range(MOST_ROUNDS):

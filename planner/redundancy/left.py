@@ -1,4 +1,7 @@
-"""The chips that a contingency leaves, as a linear function of the columns of the problem."""
+"""What a contingency leaves, as a linear function of the columns of the problem.
+
+Chips of pools, and then of gates: what a pool can hold, once its qualification is done.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import scipy.sparse as sp
 
 from planner.instance import Instance
 from planner.matrix import Matrix
+from planner.redundancy.promise import Gates
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -43,17 +47,18 @@ class Left:
     left[k,p,t,s] = usable[p] * contracted[p,t] + sum_v goodput[v] * hourly[v,t,s] (guaranteed)
         - sum_q use[q,p,t] * place[q] - sum_r flex[r,p,t,s] (not preemptible)
         - usable[p] * (lots of p that contingency k stops), in chips
+    left[k,g,t,s] = room[g,t] * sum_{tau <= t - lead} qualify[e,tau], of the gate g of row e
     """
 
     shared: sp.csr_array
-    """What every contingency leaves in a pool that stands [(p, t, s), column]."""
+    """What every contingency leaves in a pool that stands, or a gate [(p + g, t, s), column]."""
     stopped: sp.csr_array
-    """What a supply stop takes [(k, p, t), column]."""
+    """What a supply stop takes [(k, p + g, t), column]."""
     shape: tuple[int, int, int, int]
-    """Numbers of contingencies, pools, periods and slices."""
+    """Numbers of contingencies, pools and gates, periods and slices."""
 
     def chips(self, x: Floats) -> Floats:
-        """Chips left [k, p, t, s]; of pools that do not stand they mean nothing."""
+        """Chips left [k, p + g, t, s]; of pools that do not stand they mean nothing."""
         k, p, t, s = self.shape
         shared = (self.shared @ x).reshape(1, p, t, s)
         out: Floats = shared - (self.stopped @ x).reshape(k, p, t, 1)
@@ -68,11 +73,12 @@ class Left:
         return sp.csr_array(weight @ shared - weight @ self.stopped[(k * pools + at) * periods + t])
 
 
-def left_of(inst: Instance, matrix: Matrix) -> Left:
+def left_of(inst: Instance, matrix: Matrix, gates: Gates) -> Left:
     """The linear functions of `Left` over the columns of a compiled problem."""
     tr, st, pay, con = inst.training, inst.starts, inst.pay, inst.rules.contingencies
     usable = inst.pools.usable
-    k, (p, t) = len(con.names), inst.pools.limit.shape
+    k, (pools, t) = len(con.names), inst.pools.limit.shape
+    p = pools + len(gates.row)
     s = len(inst.time.slices)
     each = np.arange(s)
 
@@ -100,6 +106,12 @@ def left_of(inst: Instance, matrix: Matrix) -> Left:
     holds = ~tr.preemptible[run] if len(run) else np.zeros(0, dtype=bool)
     at = (pool * t + period) * s + slot
     shared.add(at[holds], column[holds], np.full(int(holds.sum()), -1.0))
+    column, (row, begun) = block("qualify", 2)
+    ready = begun + inst.rules.qualification.lead_periods[row]
+    for g, e in enumerate(gates.row.tolist()):
+        i, period = np.nonzero((row == e)[:, None] & (ready[:, None] <= np.arange(t)))
+        at = (((pools + g) * t + period) * s)[:, None] + each
+        shared.add(at, column[i][:, None], gates.room[g, period][:, None])
     column, (start,) = block("lots", 1)
     for case in np.flatnonzero(~con.outage).tolist():
         age = np.arange(t)[None, :] - st.period[start][:, None]

@@ -47,11 +47,16 @@ def cuts_from(rounds: Rounds, inst: Instance, table: pd.DataFrame) -> list[Cut]:
             inst.time.periods.index(str(first["period"])),
             inst.time.slices.index(str(first["slice"])),
         )
-        if str(first["workload"]) == "":
+        priced = some[some["workload"].astype(str) != ""]
+        named = some[some["workload"].astype(str) == ""]
+        if priced.empty:
             out.append(standing_cut(rounds.asked, at, pools.index(str(first["pool"]))))
             continue
         price = np.zeros(len(inst.serving.names))
-        where = [inst.serving.names.index(str(name)) for name in some["workload"]]
-        price[where] = some["price"].to_numpy(np.float64)
-        out.append(cut_of(rounds.asked, at, price))
+        where = [inst.serving.names.index(str(name)) for name in priced["workload"]]
+        price[where] = priced["price"].to_numpy(np.float64)
+        given = np.full(len(pools), np.nan)
+        where = [pools.index(str(name)) for name in named["pool"]]
+        given[where] = named["price"].to_numpy(np.float64)
+        out.append(cut_of(rounds.asked, at, price, given))
     return out

@@ -10,7 +10,14 @@ import scipy.sparse as sp
 
 from planner.instance import Instance
 from planner.matrix import Matrix, RowBatch
-from planner.redundancy.cuts import NEGATIVE_CHIPS, Cut, CutPool, cut_of, standing_cut
+from planner.redundancy.cuts import (
+    NEGATIVE_CHIPS,
+    Cut,
+    CutPool,
+    cheapest,
+    cut_of,
+    standing_cut,
+)
 from planner.redundancy.left import Left, left_of
 from planner.redundancy.promise import Promise, promise
 from planner.solve.transport import Transport
@@ -49,7 +56,7 @@ class Rounds:
     def of(cls, inst: Instance, matrix: Matrix) -> Rounds:
         """The rounds of an instance over the columns of its compiled problem."""
         asked = promise(inst)
-        return cls(asked, left_of(inst, matrix), CutPool(asked))
+        return cls(asked, left_of(inst, matrix, asked.gates), CutPool(asked))
 
     def over(self, left: Left) -> Rounds:
         """The same promise and prices over the columns of another problem."""
@@ -95,7 +102,7 @@ class Rounds:
             if len(out) >= EACH_PERIOD or violation[k, s] <= self.tolerance(k, t, s):
                 break
             if k not in taken:
-                cut = cut_of(self.asked, (k, t, s), self.pool.prices(t, int(which[k, s])))
+                cut = self.cut((k, t, s), self.pool.prices(t, int(which[k, s])), left[k, :, s])
                 taken.add(k)
                 out.append(cut)
         if out or not exact:
@@ -118,8 +125,16 @@ class Rounds:
     def transport(self, t: int) -> Transport:
         """The hot problem of a period."""
         if t not in self._transports:
-            self._transports[t] = Transport(self.asked.rate[:, :, t])
+            gates = self.asked.gates
+            self._transports[t] = Transport(self.asked.rate[:, :, t], gates.at(t), len(gates.row))
         return self._transports[t]
+
+    def cut(self, at: tuple[int, int, int], price: Floats, left: Floats) -> Cut:
+        """The cut of prices that proves most about what is left of a block [p + g]."""
+        k, t, s = at
+        stands = np.where(self.asked.serves[k, :, t], left, 0.0)
+        wanted = np.where(self.asked.least[k, :, t, s] > 0, price, 0.0)
+        return cut_of(self.asked, at, price, cheapest(self.asked, k, t, wanted, stands))
 
     def _exact(self, at: tuple[int, int, int], left: Floats) -> Cut | None:
         """Solve a block unless the chips that met it before are still there."""
@@ -134,12 +149,10 @@ class Rounds:
             routing = problem.solve(self.asked.least[k, :, t, s], share * stands)
             self.solved += 1
             if routing.short_chips <= self.tolerance(*at):
-                used = np.zeros(problem.shape[1])
-                np.add.at(used, problem.pairs[1], routing.flow)
-                self._enough[at] = used
+                self._enough[at] = problem.used(routing)
                 return None
         self.pool.add(t, routing.prices)
-        return cut_of(self.asked, at, routing.prices)
+        return self.cut(at, routing.prices, left)
 
 
 def _worst(below: Floats, most: int) -> list[tuple[int, int, int]]:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from planner.instance import Instance
-from planner.redundancy.cuts import NEGATIVE_CHIPS, Cut, cut_of, standing_cut
+from planner.redundancy.cuts import NEGATIVE_CHIPS, Cut, standing_cut
+from planner.redundancy.promise import Promise
 from planner.redundancy.rounds import Rounds
 from planner.values import DUST_CHIPS
 
@@ -48,15 +49,15 @@ def survey(rounds: Rounds, x: Floats) -> Survey:
             if stands[pool] < -NEGATIVE_CHIPS:
                 short.append(standing_cut(asked, (k, t, s), pool))
             elif routing.short_chips > rounds.tolerance(k, t, s):
-                short.append(cut_of(asked, (k, t, s), routing.prices))
+                short.append(rounds.cut((k, t, s), routing.prices, stands))
     return Survey(cover, tuple(short))
 
 
-def price_table(inst: Instance, cuts: Sequence[Cut]) -> pd.DataFrame:
+def price_table(inst: Instance, asked: Promise, cuts: Sequence[Cut]) -> pd.DataFrame:
     """Cuts as rows: cut, contingency, period, slice, workload or pool, price.
 
     Prices of workloads are chips per request/s and prove the cut; a pool is only named where its
-    price is more than they make it.
+    price is not what they make it: more, or less because work on it waits for a qualification.
     """
     names, pools, time = inst.rules.contingencies.names, inst.pools.names, inst.time
     rows: list[tuple[int, str, str, str, str, str, float]] = []
@@ -64,8 +65,12 @@ def price_table(inst: Instance, cuts: Sequence[Cut]) -> pd.DataFrame:
         at = (i, names[cut.k], time.periods[cut.t], time.slices[cut.s])
         priced = np.flatnonzero(cut.price).tolist()
         rows += [(*at, inst.serving.names[w], "", float(cut.price[w])) for w in priced]
+        own = np.zeros(len(pools), dtype=bool)
+        own[asked.gates.pool[np.flatnonzero(cut.pool_price[len(pools) :])]] = True
         if not priced:
-            own = np.flatnonzero(cut.pool_price).tolist()
-            rows += [(*at, "", pools[p], float(cut.pool_price[p])) for p in own]
+            own = cut.pool_price[: len(pools)] != 0.0
+        rows += [
+            (*at, "", pools[p], float(cut.pool_price[p])) for p in np.flatnonzero(own).tolist()
+        ]
     columns = ["cut", "contingency", "period", "slice", "workload", "pool", "price"]
     return pd.DataFrame(rows, columns=columns)

@@ -3,6 +3,7 @@
     min  sum_w short[w]
     s.t. sum_p rate[w,p] / best[w] * flow[w,p] + short[w] >= least[w] / best[w]   (chips at best)
          sum_w flow[w,p] <= chips[p]
+         sum_{w waiting at g} flow[w,p] <= chips[g]   (gates: see planner.redundancy.promise)
 
 with best[w] = max_p rate[w,p], so that a shortage counts in chips of the workload's best pool.
 """
@@ -18,6 +19,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 _THOUSAND = 1e3
 
 
@@ -36,13 +38,18 @@ class Routing:
 class Transport:
     """Problems that share their rates and differ in demands and chips; solved one after another."""
 
-    def __init__(self, rate: Floats):
-        """Rates in requests/s per chip, 0 where a workload cannot be served [w, p]."""
-        self.shape = rate.shape
+    def __init__(self, rate: Floats, gate: Ints, gates: int):
+        """Rates in requests/s per chip, 0 where a workload cannot be served [w, p].
+
+        `gate` is the gate of a workload on a pool, -1 without one [w, p], of `gates` in all.
+        """
         self.best = np.where(rate.max(axis=1, initial=0.0) > 0, rate.max(axis=1, initial=0.0), 1.0)
         w, p = np.nonzero(rate)
         self.pairs = (w, p)
         n, (rows, pools) = len(w), rate.shape
+        waits = np.flatnonzero(gate[w, p] >= 0)
+        self.waits = (waits, pools + gate[w, p][waits])
+        self.shape = (rows, pools + gates)
         self._highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
         for name, value in (
             ("output_flag", False),
@@ -56,15 +63,18 @@ class Transport:
         a = sp.csc_array(
             sp.coo_array(
                 (
-                    np.concatenate([rate[w, p] / self.best[w], np.ones(n), np.ones(rows)]),
+                    np.concatenate(
+                        [rate[w, p] / self.best[w], np.ones(n), np.ones(len(waits)), np.ones(rows)]
+                    ),
                     (
-                        np.concatenate([w, rows + p, each]),
-                        np.concatenate([np.arange(n), np.arange(n), n + each]),
+                        np.concatenate([w, rows + p, rows + self.waits[1], each]),
+                        np.concatenate([np.arange(n), np.arange(n), waits, n + each]),
                     ),
                 ),
-                shape=(rows + pools, n + rows),
+                shape=(rows + pools + gates, n + rows),
             )
         )
+        pools += gates
         lp = highspy.HighsLp()
         lp.num_col_, lp.num_row_ = n + rows, rows + pools
         lp.col_cost_ = np.concatenate([np.zeros(n), np.ones(rows)])
@@ -78,7 +88,7 @@ class Transport:
         self._every = np.arange(rows + pools, dtype=np.int32)
 
     def solve(self, least: Floats, chips: Floats) -> Routing:
-        """Route `least` requests/s [w] on `chips` [p] (negative chips count as 0)."""
+        """Route `least` requests/s [w] on `chips` [p + g] (negative chips count as 0)."""
         rows, pools = self.shape
         low = np.concatenate([least / self.best / _THOUSAND, np.full(pools, -np.inf)])
         high = np.concatenate([np.full(rows, np.inf), np.maximum(chips, 0.0) / _THOUSAND])
@@ -92,3 +102,11 @@ class Transport:
             np.where(least > 0, prices, 0.0),
             np.asarray(solution.col_value)[: len(self.pairs[0])] * _THOUSAND,
         )
+
+    def used(self, routing: Routing) -> Floats:
+        """Chips that a routing takes of pools and gates [p + g]."""
+        out = np.zeros(self.shape[1])
+        np.add.at(out, self.pairs[1], routing.flow)
+        waits, gates = self.waits
+        np.add.at(out, gates, routing.flow[waits])
+        return out

@@ -58,6 +58,7 @@ ROW_AXES: Mapping[str, tuple[str, ...]] = {
     "budget": ("budget", "period"),
     "cover_demand": ("contingency", "workload", "period", "slice"),
     "cover_capacity": ("contingency", "pool", "period", "slice"),
+    "cover_qualified": ("qualification", "contingency", "pool", "period", "slice"),
 }
 """Constraint family -> what its index means."""
 
