@@ -29,6 +29,10 @@ SPARE = 0.95
 """Share of the chips with which a block is tried first."""
 EACH_PERIOD = 6
 """Most new rows for one period in one round: the next round knows better."""
+FIRST_BLOCKS = 25
+"""Blocks of a period that are solved before all are."""
+FULL_EVERY = 3
+"""In every so many rounds all blocks are solved: prices are missing where none is known."""
 ROWS = "redundancy_cut"
 """Constraint under which the rows stand."""
 
@@ -66,8 +70,14 @@ class Rounds:
         """Rows that x violates; None when it violates none (not `exact`: none that is known)."""
         chips = self.left.chips(x)
         found: list[Cut] = []
-        for t in np.flatnonzero(self.asked.owed.any(axis=(0, 2))).tolist():
-            found += self._period(t, chips[:, :, t, :], exact)
+        periods = np.flatnonzero(self.asked.owed.any(axis=(0, 2))).tolist()
+        # The blocks that known prices leave least to spare, and all of them only at the end.
+        first = self.asked.blocks if self.rounds % FULL_EVERY == 0 else FIRST_BLOCKS
+        for most in (first, self.asked.blocks) if exact else (0,):
+            for t in periods:
+                found += self._period(t, chips[:, :, t, :], most)
+            if found:
+                break
         if not found:
             return None
         self.rounds += 1
@@ -86,8 +96,8 @@ class Rounds:
             np.full(len(found), np.inf),
         )
 
-    def _period(self, t: int, left: Floats, exact: bool) -> list[Cut]:
-        """Violated cuts of one period: what the pool knows, else what exact solves find."""
+    def _period(self, t: int, left: Floats, most: int) -> list[Cut]:
+        """Violated cuts of one period: what the pool knows, or what exact solves of blocks find."""
         out: list[Cut] = []
         below = np.where(self.asked.serves[:, :, t, None], left, 0.0)
         below = np.where(self.asked.owed[:, None, t, :], below, 0.0)
@@ -105,9 +115,9 @@ class Rounds:
                 cut = self.cut((k, t, s), self.pool.prices(t, int(which[k, s])), left[k, :, s])
                 taken.add(k)
                 out.append(cut)
-        if out or not exact:
+        if out or not most:
             return out
-        for k, s in blocks.tolist():
+        for k, s in blocks[:most].tolist():
             if len(out) >= EACH_PERIOD:
                 break
             if self.asked.owed[k, t, s] and k not in taken:

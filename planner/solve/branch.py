@@ -6,20 +6,24 @@ import heapq
 import time
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from planner.errors import InfeasibleError
-from planner.matrix import Matrix
+from planner.matrix import Matrix, RowBatch
 from planner.solve.certificate import Node, node_bounds, proven_bound
 from planner.solve.dive import dive, fractional
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, relative_gap
 from planner.solve.session import LpResult, Session
+from planner.solve.sift import sifted
 
 Floats = npt.NDArray[np.float64]
 EXACT = 1e-9
 """Relative gap that counts as none: what double precision can tell."""
+ROUND_GAIN = 2e-3
+"""Part of the gap that a round of lazy rows has to close, or a bound does without more."""
 DIVE_EVERY = 25
 """A dive from every so many nodes, besides the root."""
 
@@ -37,6 +41,8 @@ class Search:
     """Rows that join where a point violates them."""
     probed: AbstractSet[int] = frozenset()
     """Ranks whose columns a dive rounds one at a time, trying the choices that exclude it."""
+    sift: bool = False
+    """Whether rounds at the root and dives go without the columns that are far from being used."""
     started: float = field(default_factory=time.perf_counter)
     nodes: list[Node] = field(default_factory=list)
     best_x: Floats = field(default_factory=lambda: np.zeros(0))
@@ -48,6 +54,9 @@ class Search:
         self.integer = np.flatnonzero(self.matrix.integer)
         self._heap: list[tuple[float, int]] = []
         self._points: dict[int, Floats] = {}
+        self._bases: dict[int, Any] = {}
+        self._batches: list[RowBatch] = []
+        self._held = 0
 
     @property
     def matrix(self) -> Matrix:
@@ -102,7 +111,10 @@ class Search:
         """Relaxation of a node; notes its duals and its bound."""
         low, high = node_bounds(self.matrix, self.nodes, at)
         self.session.set_bounds(self.integer, low[self.integer], high[self.integer])
-        result = self.tighten(self.session.solve_lp(self.left()), exact=at == 0)
+        result = self.session.solve_lp(self.left())
+        if at == 0:
+            result = self._first_rounds(result)
+        result = self.tighten(self.session, result, exact=at == 0, enough=ROUND_GAIN)
         node = self.nodes[at]
         node.y, node.ray = result.y, result.status == "infeasible"
         parent = self.nodes[node.parent].bound if node.parent >= 0 else -np.inf
@@ -116,18 +128,52 @@ class Search:
         node.bound = found
         return result
 
-    def tighten(self, result: LpResult, *, exact: bool) -> LpResult:
-        """Add the lazy rows that a relaxation violates and solve again until there are none."""
+    def _first_rounds(self, result: LpResult) -> LpResult:
+        """The root after rounds on the columns that matter, where there are many."""
+        if self.lazy is None or not self.sift or result.status != "optimal":
+            return result
+        inner = sifted(self.session, result)
+        rows = self.session.matrix.shape[0]
+        self.tighten(inner, inner.solve_lp(self.left()), exact=True, enough=ROUND_GAIN)
+        if inner.matrix.shape[0] == rows:
+            return result
+        self._catch_up()
+        self.session.begin_from(inner)
+        return self.session.solve_lp(self.left())
+
+    def tighten(
+        self, session: Session, result: LpResult, *, exact: bool, enough: float = 0.0
+    ) -> LpResult:
+        """Add the lazy rows that a relaxation violates and solve again until there are none.
+
+        With `enough`, until two rounds in a row lift the cost by less than that part of the gap
+        asked for: what a bound needs, but not a plan.
+        """
         self.iterations += result.iterations
+        slow = 0
         while self.lazy is not None and result.status == "optimal" and self.keep_going():
             batch = self.lazy(result.x, exact=exact)
             if batch is None:
                 break
-            self.session.add_rows(batch)
-            result = self.session.solve_lp(self.left())
+            before = float(self.matrix.objective @ result.x)
+            session.add_rows(batch)
+            self._batches.append(batch)
+            self._held += session is self.session
+            result = session.solve_lp(self.left())
             self.iterations += result.iterations
             self.tell("rounds")
+            if enough and result.status == "optimal":
+                now = float(self.matrix.objective @ result.x)
+                slow = slow + 1 if now - before < enough * self.tolerance * abs(now) else 0
+                if slow == 2:
+                    break
         return result
+
+    def _catch_up(self) -> None:
+        """Give the search's own session the rows that joined another one."""
+        for batch in self._batches[self._held :]:
+            self.session.add_rows(batch)
+        self._held = len(self._batches)
 
     def offer(self, x: Floats) -> None:
         """Take x, which satisfies every row, as the best plan when it is cheaper."""
@@ -138,16 +184,22 @@ class Search:
     def _dive(self, result: LpResult, at: int) -> None:
         since = time.perf_counter()
         low, high = node_bounds(self.matrix, self.nodes, at)
+        inner = sifted(self.session, result) if self.sift else self.session
+
+        def tighten(result: LpResult, *, exact: bool) -> LpResult:
+            return self.tighten(inner, result, exact=exact)
+
         found = dive(
-            self.session,
+            inner,
             result,
             low[self.integer],
             high[self.integer],
             self.order,
             self.keep_going,
-            self.tighten,
+            tighten,
             self.probed,
         )
+        self._catch_up()
         if found is not None:
             self.offer(found.x)
         self._timed("dive", since)
@@ -171,8 +223,7 @@ class Search:
             if dive or self._whole_structure(result.x):
                 self._dive(result, 0)
             if len(fractional(result.x, self.integer)):
-                heapq.heappush(self._heap, (self.nodes[0].bound, 0))
-                self._points[0] = result.x
+                self._keep(0, result.x)
         return result
 
     def branch(self, nodes: int) -> None:
@@ -184,7 +235,8 @@ class Search:
         count = 0
         while self._heap and self.gap > self.tolerance and self.keep_going() and count < nodes:
             _, at = heapq.heappop(self._heap)
-            x = self._points.pop(at)
+            x, basis = self._points.pop(at), self._bases.pop(at)
+            self.session.set_basis(basis)
             if not np.isfinite(self.best) and self._whole_structure(x):
                 self._dive(LpResult("optimal", x, self.nodes[at].y, 0), at)
             column = self._choose(x)
@@ -193,6 +245,7 @@ class Search:
             for lo, hi in ((low[column], cut), (cut + 1.0, high[column])):
                 self.nodes.append(Node(at, column, float(lo), float(hi)))
                 child = len(self.nodes) - 1
+                self.session.set_basis(basis)
                 result = self._solve_node(child)
                 count += 1
                 if result.status == "optimal":
@@ -203,8 +256,8 @@ class Search:
             else:
                 # A child without a proof (stopped in the middle): the parent stays a leaf.
                 del self.nodes[-2:]
-                heapq.heappush(self._heap, (self.nodes[at].bound, at))
-                self._points[at] = x
+                self.session.set_basis(basis)
+                self._keep(at, x)
                 break
             self.tell("branch")
         self._timed("branch", since)
@@ -216,10 +269,15 @@ class Search:
             return
         node = self.nodes[at]
         if node.bound < self.best - self.tolerance * abs(self.best) or not np.isfinite(self.best):
-            self._points[at] = result.x
-            heapq.heappush(self._heap, (node.bound, at))
+            self._keep(at, result.x)
             if count % DIVE_EVERY == 0:
                 self._dive(result, at)
+
+    def _keep(self, at: int, x: Floats) -> None:
+        """Leave a solved node open, with its point and the basis that the session has now."""
+        heapq.heappush(self._heap, (self.nodes[at].bound, at))
+        self._points[at] = x
+        self._bases[at] = self.session.basis()
 
     def _whole_structure(self, x: Floats) -> bool:
         """Whether every column of the first rank is whole."""

@@ -18,6 +18,7 @@ from planner.solve.branch import Search
 from planner.solve.certificate import Node
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions
 from planner.solve.session import Session
+from planner.solve.sift import SIFTED
 
 Floats = npt.NDArray[np.float64]
 FIRST_NODES = 40
@@ -118,7 +119,16 @@ def solve_matrix(
         if begin is not None:
             matrix = matrix.with_rows(begin)
         session = Session(matrix, options.threads, stop)
-        search = Search(session, options, tell, ranks(matrix), lazy, {0, PLACEMENTS}, started)
+        search = Search(
+            session,
+            options,
+            tell,
+            ranks(matrix),
+            lazy,
+            {0, PLACEMENTS},
+            matrix.shape[1] >= SIFTED,
+            started,
+        )
         if first_rows is not None:
             search.phases["first cuts"] = learnt
         small = matrix.shape[1] < SMALL
@@ -171,7 +181,7 @@ def _improve(search: Search) -> None:
         whole = x.copy()
         whole[integer] = np.round(whole[integer])
         session.set_bounds(integer, whole[integer], whole[integer])
-        settled = search.tighten(session.solve_lp(heed_stop=False), exact=True)
+        settled = search.tighten(session, session.solve_lp(heed_stop=False), exact=True)
         if settled.status == "optimal":
             point = settled.x.copy()
             point[integer] = whole[integer]

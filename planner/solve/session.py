@@ -2,6 +2,9 @@
 
 Chips, requests and their rows are passed in thousands and USD in millions, so that the solver's
 absolute tolerances fit; values come back in the units of the matrix.
+
+A session may hold only some columns of its matrix (`active`); the others stay at 0. Points,
+bounds and costs are those of the whole matrix all the same.
 """
 
 from __future__ import annotations
@@ -19,7 +22,10 @@ import scipy.sparse as sp
 from planner.matrix import Matrix, RowBatch
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 _THOUSAND, _MILLION = 1e3, 1e6
+_DUAL, _PRIMAL = 1, 4
+"""Simplex strategies of HiGHS."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +45,30 @@ class LpResult:
 class Session:
     """A problem held in HiGHS. Not safe to share between threads."""
 
-    def __init__(self, matrix: Matrix, threads: int = 1, stop: threading.Event | None = None):
-        """Pass the arrays of `matrix`; `stop` interrupts a running solve when it is set."""
+    def __init__(
+        self,
+        matrix: Matrix,
+        threads: int = 1,
+        stop: threading.Event | None = None,
+        active: npt.NDArray[np.bool_] | None = None,
+    ):
+        """Pass the arrays of `matrix`; `stop` interrupts a running solve when it is set.
+
+        `active` are the columns that it holds, all unless given; whole numbers and columns whose
+        lower bound is not 0 must be among them.
+        """
         self.matrix = matrix
+        n = matrix.shape[1]
+        self._at = np.arange(n) if active is None else np.flatnonzero(active)
+        self._place = np.full(n, -1, dtype=np.int64)
+        self._place[self._at] = np.arange(len(self._at))
+        if len(self._at) < n:
+            away = self._place < 0
+            if matrix.integer[away].any() or matrix.lower[away].any():
+                raise ValueError("a column that must be there is left out")
         self.stop = stop or threading.Event()
+        self.threads = threads
+        self._widened = False
         self._column, self._row = scales(matrix)
         # highspy ships incomplete types.
         self._highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
@@ -59,12 +85,13 @@ class Session:
         self._watch()
 
     def _pass(self) -> None:
-        m = self.matrix
-        a = sp.csc_array(sp.diags_array(self._row) @ m.a @ sp.diags_array(self._column))
+        m, at = self.matrix, self._at
+        scale = self._column[at]
+        a = sp.csc_array(sp.diags_array(self._row) @ m.a[:, at] @ sp.diags_array(scale))
         lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = m.shape[1], m.shape[0]
-        lp.col_cost_ = m.objective * self._column / _MILLION
-        lp.col_lower_, lp.col_upper_ = m.lower / self._column, m.upper / self._column
+        lp.num_col_, lp.num_row_ = len(at), m.shape[0]
+        lp.col_cost_ = m.objective[at] * scale / _MILLION
+        lp.col_lower_, lp.col_upper_ = m.lower[at] / scale, m.upper[at] / scale
         lp.row_lower_, lp.row_upper_ = m.row_lower * self._row, m.row_upper * self._row
         lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
         lp.a_matrix_.start_ = a.indptr
@@ -101,10 +128,10 @@ class Session:
 
     def add_rows(self, batch: RowBatch) -> None:
         """Let rows join the problem; the basis stays, so that the next solve is hot."""
-        a = sp.csr_array(batch.a @ sp.diags_array(self._column))
         large = (abs(batch.a) @ (self._column > 1.0).astype(float)) > 0
         scale = np.where(large, 1.0 / _THOUSAND, 1.0)
-        a = sp.csr_array(sp.diags_array(scale) @ a)
+        a = sp.csr_array(sp.diags_array(scale) @ batch.a @ sp.diags_array(self._column))
+        a = sp.csr_array(sp.csc_array(a)[:, self._at])
         self._highs.addRows(
             a.shape[0],
             batch.lower * scale,
@@ -117,30 +144,39 @@ class Session:
         self.matrix = self.matrix.with_rows(batch)
         self._row = np.concatenate([self._row, scale])
 
-    def set_bounds(self, columns: npt.NDArray[np.int64], low: Floats, high: Floats) -> None:
-        """Change the bounds of columns, in the matrix's units."""
-        scale = self._column[columns]
-        self._highs.changeColsBounds(
-            len(columns), columns.astype(np.int32), low / scale, high / scale
-        )
+    @property
+    def active(self) -> npt.NDArray[np.bool_]:
+        """Columns that the session holds [column]."""
+        out: npt.NDArray[np.bool_] = self._place >= 0
+        return out
 
-    def set_row_bounds(self, rows: npt.NDArray[np.int64], low: Floats, high: Floats) -> None:
+    def _placed(self, columns: Ints) -> npt.NDArray[np.int32]:
+        """Where the solver has columns; ValueError for one that the session does not hold."""
+        out = self._place[columns]
+        if (out < 0).any():
+            raise ValueError("a column is not held")
+        return out.astype(np.int32)
+
+    def set_bounds(self, columns: Ints, low: Floats, high: Floats) -> None:
+        """Change the bounds of columns that are held, in the matrix's units."""
+        scale = self._column[columns]
+        self._highs.changeColsBounds(len(columns), self._placed(columns), low / scale, high / scale)
+
+    def set_row_bounds(self, rows: Ints, low: Floats, high: Floats) -> None:
         """Change the bounds of rows, in the matrix's units."""
         scale = self._row[rows]
         self._highs.changeRowsBounds(len(rows), rows.astype(np.int32), low * scale, high * scale)
 
-    def set_costs(self, columns: npt.NDArray[np.int64], cost: Floats) -> None:
+    def set_costs(self, columns: Ints, cost: Floats) -> None:
         """Change the cost of columns, in USD per unit of the column."""
         scaled = cost * self._column[columns] / _MILLION
-        self._highs.changeColsCost(len(columns), columns.astype(np.int32), scaled)
+        self._highs.changeColsCost(len(columns), self._placed(columns), scaled)
 
-    def set_coefficients(
-        self, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], values: Floats
-    ) -> None:
+    def set_coefficients(self, rows: Ints, columns: Ints, values: Floats) -> None:
         """Change coefficients that the matrix has, in its units; one row, column and value each."""
         scaled = values * self._row[rows] * self._column[columns]
         for row, column, value in zip(
-            rows.tolist(), columns.tolist(), scaled.tolist(), strict=True
+            rows.tolist(), self._placed(columns).tolist(), scaled.tolist(), strict=True
         ):
             self._highs.changeCoeff(row, column, value)
 
@@ -149,8 +185,37 @@ class Session:
         return self._highs.getBasis()
 
     def set_basis(self, basis: Any) -> None:
-        """Start the next solve from a basis."""
+        """Start the next solve from a basis; rows that have joined since are slack in it."""
+        more = self.matrix.shape[0] - len(basis.row_status)
+        if more:
+            grown = highspy.HighsBasis()
+            grown.col_status = basis.col_status
+            grown.row_status = [*basis.row_status, *[highspy.HighsBasisStatus.kBasic] * more]
+            grown.valid = True
+            basis = grown
         self._highs.setBasis(basis)
+
+    def basic(self) -> npt.NDArray[np.bool_]:
+        """Columns that are basic now [column]."""
+        status = self._highs.getBasis().col_status
+        out = np.zeros(self.matrix.shape[1], dtype=bool)
+        out[self._at] = [one == highspy.HighsBasisStatus.kBasic for one in status]
+        return out
+
+    def begin_from(self, other: Session) -> None:
+        """Start from the basis of a session of the same matrix that holds more or fewer columns.
+
+        Columns that it does not hold start at their lower bound, which must be 0.
+        """
+        given = other.basis()
+        status = given.col_status
+        where = other._place[self._at].tolist()
+        mine = highspy.HighsBasis()
+        mine.col_status = [status[i] if i >= 0 else highspy.HighsBasisStatus.kLower for i in where]
+        mine.row_status = given.row_status
+        mine.valid = True
+        self._highs.setBasis(mine)
+        self._widened = min(where, default=0) < 0
 
     def solve_lp(self, time_limit_s: float | None = None, *, heed_stop: bool = True) -> LpResult:
         """Solve the relaxation with the current bounds, from the current basis.
@@ -162,17 +227,31 @@ class Session:
         # HiGHS counts the time limit from the first run of the instance.
         limit = 1e30 if time_limit_s is None else h.getRunTime() + max(time_limit_s, 0.01)
         h.setOptionValue("time_limit", limit)
+        # With columns that the other session did not hold its basis is feasible, not dual feasible.
+        h.setOptionValue("simplex_strategy", _PRIMAL if self._widened else _DUAL)
+        self._widened = False
         h.run()
         status = _STATUS.get(h.getModelStatus(), "error")
+        if status == "error":
+            # A basis can become too ill-conditioned to go on from: once more from nothing.
+            h.clearSolver()
+            h.run()
+            status = _STATUS.get(h.getModelStatus(), "error")
         info = h.getInfo()
         x = y = np.zeros(0)
         if status == "optimal":
             solution = h.getSolution()
-            x = np.asarray(solution.col_value) * self._column
+            x = self._point(solution.col_value)
             y = np.asarray(solution.row_dual) * self._row * _MILLION
         elif status == "infeasible":
             y = self._dual_ray()
         return LpResult(status, x, y, info.simplex_iteration_count)
+
+    def _point(self, values: Any) -> Floats:
+        """The solver's values as a point of the whole matrix, in its units."""
+        x = np.zeros(self.matrix.shape[1])
+        x[self._at] = np.asarray(values) * self._column[self._at]
+        return x
 
     def _dual_ray(self) -> Floats:
         """A ray that proves infeasibility, with the sign of row duals; empty if none is had."""
@@ -198,9 +277,9 @@ class Session:
 
         Integrality is put on for this call only.
         """
-        h, m = self._highs, self.matrix
-        n = m.shape[1]
-        whole = np.where(m.integer, 1, 0).astype(np.uint8)
+        h = self._highs
+        n = len(self._at)
+        whole = np.where(self.matrix.integer[self._at], 1, 0).astype(np.uint8)
         h.changeColsIntegrality(n, np.arange(n, dtype=np.int32), whole)
         h.setOptionValue("mip_rel_gap", gap)
         limit = 1e30 if time_limit_s is None else h.getRunTime() + max(time_limit_s, 0.01)
@@ -209,13 +288,13 @@ class Session:
         self._heed = True
         if start is not None:
             guess = highspy.HighsSolution()
-            guess.col_value = (start / self._column).tolist()
+            guess.col_value = (start / self._column)[self._at].tolist()
             h.setSolution(guess)
         h.run()
         self._on_mip = None
         status = _STATUS.get(h.getModelStatus(), "error")
         found = h.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
-        x = np.asarray(h.getSolution().col_value) * self._column if found else np.zeros(0)
+        x = self._point(h.getSolution().col_value) if found else np.zeros(0)
         h.changeColsIntegrality(n, np.arange(n, dtype=np.int32), np.zeros(n, dtype=np.uint8))
         return status, x
 

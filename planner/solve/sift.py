@@ -1,0 +1,55 @@
+"""Sift: hold only the columns that can matter, so that the many relaxations of a dive are small.
+
+Of the flows of a large case most are far from ever being used: their reduced cost at a relaxation
+is a large part of what they cost. Rounds of lazy rows and dives, which solve dozens of nearby
+relaxations, do without them. Bounds are proven on relaxations over all columns; a plan found
+without some columns is a plan.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from planner.matrix import Matrix
+from planner.solve.bound import usable_duals
+from planner.solve.session import LpResult, Session
+
+Floats = npt.NDArray[np.float64]
+SIFTED = 50_000
+"""Columns from which on a problem is sifted: smaller ones gain nothing."""
+KEPT = 8
+"""Columns of each row that are kept, beside those that must be: alternatives when others are
+rounded away."""
+
+
+def sifted(session: Session, result: LpResult) -> Session:
+    """A session with the columns that matter near the optimal relaxation that was just solved.
+
+    It starts from that relaxation's basis, with the bounds of the matrix. Each row keeps the
+    columns that are nearest to being used, by reduced cost relative to the size of its terms.
+    """
+    matrix = session.matrix
+    must = matrix.integer | (matrix.lower != 0.0) | session.basic() | (result.x != 0.0)
+    y = np.concatenate([result.y, np.zeros(matrix.shape[0] - len(result.y))])
+    y = usable_duals(y, matrix.row_lower, matrix.row_upper)
+    reduced = matrix.objective - matrix.a.T @ y
+    size = np.abs(matrix.objective) + abs(matrix.a).T @ np.abs(y)
+    relative = reduced / np.where(size > 0.0, size, 1.0)
+    active = must.copy()
+    active[_best_of_rows(matrix, relative)] = True
+    out = Session(matrix, session.threads, session.stop, active)
+    out.begin_from(session)
+    return out
+
+
+def _best_of_rows(matrix: Matrix, relative: Floats) -> npt.NDArray[np.int64]:
+    """The `KEPT` columns of each row with the least relative reduced cost."""
+    entries = sp.coo_array(matrix.a)
+    row, column = entries.coords
+    order = np.lexsort((column, relative[column], row))
+    starts = np.searchsorted(row[order], np.arange(matrix.shape[0]))
+    place = np.arange(len(order)) - starts[row[order]]
+    out: npt.NDArray[np.int64] = column[order[place < KEPT]].astype(np.int64)
+    return out
