@@ -6,6 +6,7 @@ import heapq
 import time
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,11 +44,15 @@ class Search:
     best: float = np.inf
     phases: dict[str, float] = field(default_factory=dict)
     iterations: int = 0
+    root_basis: Any = None
+    """Basis of the root's relaxation."""
 
     def __post_init__(self) -> None:
         self.integer = np.flatnonzero(self.matrix.integer)
         self._heap: list[tuple[float, int]] = []
         self._points: dict[int, Floats] = {}
+        # A plan from another problem is no reason not to look for one here.
+        self._dived = False
 
     @property
     def matrix(self) -> Matrix:
@@ -137,6 +142,7 @@ class Search:
 
     def _dive(self, result: LpResult, at: int) -> None:
         since = time.perf_counter()
+        self._dived = True
         low, high = node_bounds(self.matrix, self.nodes, at)
         found = dive(
             self.session,
@@ -163,6 +169,7 @@ class Search:
         since = time.perf_counter()
         self.nodes.append(Node(-1, -1, -np.inf, np.inf))
         result = self._solve_node(0)
+        self.root_basis = self.session.basis()
         self._timed("relaxation", since)
         if result.status == "infeasible":
             raise InfeasibleError("no plan satisfies every rule, not even with fractions of lots")
@@ -185,7 +192,8 @@ class Search:
         while self._heap and self.gap > self.tolerance and self.keep_going() and count < nodes:
             _, at = heapq.heappop(self._heap)
             x = self._points.pop(at)
-            if not np.isfinite(self.best) and self._whole_structure(x):
+            sought = self._dived and np.isfinite(self.best)
+            if not sought and self._whole_structure(x):
                 self._dive(LpResult("optimal", x, self.nodes[at].y, 0), at)
             column = self._choose(x)
             low, high = node_bounds(self.matrix, self.nodes, at)
