@@ -14,6 +14,7 @@ from rich.table import Table
 from planner.case import load_case
 from planner.cli.app import LIMIT, PROVEN, AsJson, CaseFolder, app, out
 from planner.cli.telling import telling
+from planner.cli.value import LARGE_USD
 from planner.decisions.frontier import GAP, WORDS, Frontier
 from planner.decisions.frontier import frontier as frontier_of
 from planner.output import write_files
@@ -99,13 +100,15 @@ def _print(found: Frontier) -> None:
         title=f"Cost along {found.limit.name} ({found.limit.unit})", title_justify="left",
         title_style="bold",
     )  # fmt: skip
-    for i, name in enumerate(("value", "billion USD", "at least", "gap", "")):
+    large = found.points.cost_usd.max() >= LARGE_USD
+    unit, named = (1e9, "billion USD") if large else (1e6, "million USD")
+    for i, name in enumerate(("value", named, "at least", "gap", "")):
         view.add_column(name, justify="left" if i == 4 else "right")
     for row in found.points.to_dict("records"):
         cells = [
-            "" if np.isnan(row[k]) else f"{row[k] / 1e9:,.3f}" for k in ("cost_usd", "bound_usd")
+            "" if np.isnan(row[k]) else f"{row[k] / unit:,.3f}" for k in ("cost_usd", "bound_usd")
         ]
         gap = "" if np.isnan(row["gap"]) else f"{row['gap']:.3%}"
         view.add_row(f"{row['limit']:g}", *cells, gap, WORDS[str(row["status"])])
     out.print(view)
-    out.print(f"{found.solves} searches to a gap of {found.gap:g}; {found.seconds:.0f} s")
+    out.print(f"searches: {found.solves}, to a gap of {found.gap:g}; {found.seconds:.0f} s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
@@ -17,7 +18,8 @@ from planner.run_folder import dump_json
 
 CODES = {"proven": PROVEN, "needed": PROVEN, "limit": LIMIT, "impossible": INFEASIBLE}
 """Status of a value -> exit code."""
-BILLION = 1e9
+LARGE_USD = 1e10
+"""Costs from here on are told in billions."""
 
 
 @app.command("value")
@@ -79,15 +81,19 @@ def _print(v: Value) -> None:
         _print_starts(v)
     for sentence in v.says:
         out.print(f"- {sentence}", markup=False, highlight=False)
-    out.print(f"{v.solves} solves to a gap of {v.gap:g}; {v.seconds:.0f} s")
+    out.print(f"searches: {v.solves}, to a gap of {v.gap:g}; {v.seconds:.0f} s")
 
 
-def _money(usd: float | None) -> str:
-    """Billion USD, small amounts with more places."""
-    if usd is None:
+def _scale(v: Value) -> tuple[float, str]:
+    """USD of a unit in which the costs are read well, and its name."""
+    most = max((side.cost_usd for side in (v.with_, v.without) if side is not None), default=0.0)
+    return (1e9, "billion USD") if most >= LARGE_USD else (1e6, "million USD")
+
+
+def _money(usd: float | None, unit: float) -> str:
+    if usd is None or not math.isfinite(usd):
         return "no end"
-    places = 3 if abs(usd) >= BILLION / 1000 else 6
-    return f"{usd / BILLION:,.{places}f}"
+    return f"{usd / unit:,.3f}"
 
 
 def _headline(v: Value) -> str:
@@ -96,7 +102,8 @@ def _headline(v: Value) -> str:
     if v.status == "impossible":
         return "no plan can take it"
     low, high = v.value_low_usd, v.value_high_usd
-    words = f"worth {_money(low)} to {_money(high)} billion USD"
+    unit, name = _scale(v)
+    words = f"worth {_money(low, unit)} to {_money(high, unit)} {name}"
     if low is not None and low > 0:
         return f"{words}: taking it pays, proven"
     if high is not None and high < 0:
@@ -105,24 +112,25 @@ def _headline(v: Value) -> str:
 
 
 def _costs(v: Value) -> Table:
-    view = Table(title="Cost, present value, billion USD", title_justify="left", title_style="bold")
+    unit, named = _scale(v)
+    view = Table(title=f"Cost, present value, {named}", title_justify="left", title_style="bold")
     for name in ("term", "without it", "with it", "difference"):
         view.add_column(name, justify="left" if name == "term" else "right")
     sides = (v.without, v.with_)
     terms = dict.fromkeys(term for side in sides if side for term in side.terms_usd)
     for term in terms:
         usd = [None if side is None else side.terms_usd.get(term, 0.0) for side in sides]
-        view.add_row(term.replace("_", " "), *_cells(usd))
+        view.add_row(term.replace("_", " "), *_cells(usd, unit))
     view.add_section()
-    view.add_row("plan", *_cells([None if s is None else s.cost_usd for s in sides]))
-    view.add_row("at least", *_cells([None if s is None else s.bound_usd for s in sides]))
+    view.add_row("plan", *_cells([None if s is None else s.cost_usd for s in sides], unit))
+    view.add_row("at least", *_cells([None if s is None else s.bound_usd for s in sides], unit))
     return view
 
 
-def _cells(usd: list[float | None]) -> list[str]:
+def _cells(usd: list[float | None], unit: float) -> list[str]:
     one, other = usd
-    cells = ["no plan" if value is None else _money(value) for value in usd]
-    return [*cells, "" if one is None or other is None else _money(one - other)]
+    cells = ["no plan" if value is None else _money(value, unit) for value in usd]
+    return [*cells, "" if one is None or other is None else _money(one - other, unit)]
 
 
 def _price(factor: float | None, asked: float) -> str:
@@ -152,15 +160,16 @@ def _print_price(v: Value) -> None:
 
 
 def _print_starts(v: Value) -> None:
-    view = Table(title="By start, billion USD", title_justify="left", title_style="bold")
+    unit, named = _scale(v)
+    view = Table(title=f"By start, {named}", title_justify="left", title_style="bold")
     for i, name in enumerate(
         ("ready for service", "quarters late", "worth at least", "at most", "pays",
          "this delay costs at least", "at most")
     ):  # fmt: skip
         view.add_column(name, justify="left" if not i else "right")
     for s in v.starts:
-        ends = [_money(x) for x in (s.value_low_usd, s.value_high_usd)]
-        later = [_money(x) for x in (s.later_low_usd, s.later_high_usd)]
+        ends = [_money(x, unit) for x in (s.value_low_usd, s.value_high_usd)]
+        later = [_money(x, unit) for x in (s.later_low_usd, s.later_high_usd)]
         view.add_row(str(s.ready), f"{s.quarters_late:g}", *ends, s.pays, *later)
     out.print(view)
     last, first = v.latest_that_pays, v.first_that_does_not

@@ -183,13 +183,17 @@ def _point(
     if moved.table == "survival":
         # Cuts hold what was promised at the value before.
         solver.forget_cuts()
-    whole = None
-    if last is not None:
-        whole = carried(last[0].matrix, last[1].x, problem.matrix)
-        again = solver.routed(problem, problem.matrix, whole, f"{what}, the plan before")
-        if again.objective_usd - bound <= solver.margin * abs(again.objective_usd):
-            return again
-    return solver.solve(problem, problem.matrix, what, whole)
+    if last is None:
+        return solver.solve(problem, problem.matrix, what, least_usd=bound)
+    before, plan = last
+    whole = carried(before.matrix, plan.x, problem.matrix)
+    proofs = [plan] if _alike(before.matrix, problem.matrix) else []
+    return solver.solve(problem, problem.matrix, what, whole, proofs, bound)
+
+
+def _alike(one: Matrix, other: Matrix) -> bool:
+    """Whether two problems have the same columns and the same rows, whatever is in them."""
+    return one.column_index == other.column_index and one.row_index == other.row_index
 
 
 def carried(source: Matrix, x: Floats, target: Matrix) -> Floats:

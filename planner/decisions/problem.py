@@ -147,28 +147,29 @@ class Solver:
         what: str,
         whole: Floats | None = None,
         proofs: Iterable[Evidence] = (),
+        least_usd: float = -np.inf,
     ) -> Evidence:
         """Solve a variant of a problem (its columns, and rows below its own).
 
         `whole` is a guess of its whole numbers, `proofs` are trees of problems with the same
-        columns and rows: where that plan is within the gap of what they prove here, it stands. A
-        problem proven without a plan is NO_PLAN; one whose solve ran out of time before a plan has
-        no plan, and the bound of the proofs.
+        columns and rows, and `least_usd` is a bound that is known to hold here: a plan near the
+        guess that is within the gap of what they prove stands. A problem proven without a plan is
+        NO_PLAN; one whose solve ran out of time before a plan has none, and the bound of the
+        proofs.
         """
-        known, best = -np.inf, None
+        known, best = least_usd, NO_PLAN
         for proof in proofs:
             bound = bound_at(proof, matrix)
             if bound > known:
                 known, best = bound, proof
-        if whole is not None and (best is not None or is_large(matrix)):
+        if whole is not None and (np.isfinite(known) or is_large(matrix)):
             plan = self.near(problem, matrix, whole, f"{what}: the plan before")
             whole = plan.whole if len(plan.whole) else None
-            close = plan.objective_usd - known <= self.margin * abs(plan.objective_usd)
-            if best is not None and close:
+            if plan.objective_usd - known <= self.margin * abs(plan.objective_usd):
                 return replace(plan, bound_usd=known, nodes=best.nodes, cuts=best.cuts)
         self.solves += 1
         found = self._searched(problem, matrix, what, whole)
-        if best is not None and known > found.bound_usd:
+        if known > found.bound_usd:
             found = replace(found, bound_usd=known, nodes=best.nodes, cuts=best.cuts)
         return found
 
