@@ -2,6 +2,8 @@
 
 import planner.equations  # noqa: F401  (first: it imports Pyomo without what is slow in it)
 from planner.case import Case, load_case, save_case
+from planner.decisions.frontier import frontier
+from planner.decisions.value import value
 from planner.explain.run import explain
 from planner.plan import Plan, load_plan
 from planner.solving import solve
@@ -13,9 +15,11 @@ __all__ = [
     "Plan",
     "__version__",
     "explain",
+    "frontier",
     "load_case",
     "load_plan",
     "save_case",
     "solve",
     "sweep",
+    "value",
 ]

@@ -5,6 +5,7 @@ from planner.cli import (
     cases,
     exchange,
     explain,
+    frontier,
     plot,
     prices,
     report,
@@ -12,10 +13,11 @@ from planner.cli import (
     sweep,
     tables,
     throughput,
+    value,
 )
 from planner.cli.app import app, main
 
 __all__ = [
-    "app", "audit", "cases", "exchange", "explain", "main", "plot", "prices", "report", "solve",
-    "sweep", "tables", "throughput",
+    "app", "audit", "cases", "exchange", "explain", "frontier", "main", "plot", "prices", "report",
+    "solve", "sweep", "tables", "throughput", "value",
 ]  # fmt: skip

@@ -17,13 +17,23 @@ MORE, LESS = "#D55E00", "#0072B2"
 def frontier(frame: pd.DataFrame, ax: Axes | None = None, words: str = "limit") -> Axes:
     """Cost against a limit: columns limit, cost_usd, bound_usd; the bound is shaded below.
 
-    `words` names the limit and its unit on the axis.
+    `words` names the limit and its unit on the axis. With a column status, values that are
+    `infeasible` or `unproven` are marked at the foot.
     """
     ax = ax if ax is not None else new_axes()
     some = frame.sort_values("limit")
     cost, bound = some["cost_usd"] / 1e9, some["bound_usd"] / 1e9
     ax.fill_between(some["limit"], bound, cost, color=LESS, alpha=0.25, lw=0, label="proven range")
     ax.plot(some["limit"], cost, "o-", color=LESS, ms=4, label="plan")
+    told = some["status"] if "status" in some else pd.Series("", index=some.index)
+    for status, mark, words_of in (
+        ("infeasible", "x", "no plan, proven"),
+        ("unproven", "$?$", "no plan found in time"),
+    ):
+        none = some["limit"][told == status]
+        if len(none):
+            foot = ax.get_xaxis_transform()
+            ax.plot(none, [0.03] * len(none), mark, color=MORE, transform=foot, label=words_of)
     ax.set_xlabel(words)
     ax.set_ylabel("cost, billion USD")
     ax.legend(loc="best")

@@ -49,6 +49,8 @@ class Search:
     best: float = np.inf
     phases: dict[str, float] = field(default_factory=dict)
     iterations: int = 0
+    root_basis: Any = None
+    """Basis of the root's relaxation."""
 
     def __post_init__(self) -> None:
         self.integer = np.flatnonzero(self.matrix.integer)
@@ -57,6 +59,8 @@ class Search:
         self._bases: dict[int, Any] = {}
         self._batches: list[RowBatch] = []
         self._held = 0
+        # A plan from another problem is no reason not to look for one here.
+        self._dived = False
 
     @property
     def matrix(self) -> Matrix:
@@ -183,6 +187,7 @@ class Search:
 
     def _dive(self, result: LpResult, at: int) -> None:
         since = time.perf_counter()
+        self._dived = True
         low, high = node_bounds(self.matrix, self.nodes, at)
         inner = sifted(self.session, result) if self.sift else self.session
 
@@ -215,6 +220,7 @@ class Search:
         since = time.perf_counter()
         self.nodes.append(Node(-1, -1, -np.inf, np.inf))
         result = self._solve_node(0)
+        self.root_basis = self.session.basis()
         self._timed("relaxation", since)
         if result.status == "infeasible":
             raise InfeasibleError("no plan satisfies every rule, not even with fractions of lots")
@@ -237,7 +243,8 @@ class Search:
             _, at = heapq.heappop(self._heap)
             x, basis = self._points.pop(at), self._bases.pop(at)
             self.session.set_basis(basis)
-            if not np.isfinite(self.best) and self._whole_structure(x):
+            sought = self._dived and np.isfinite(self.best)
+            if not sought and self._whole_structure(x):
                 self._dive(LpResult("optimal", x, self.nodes[at].y, 0), at)
             column = self._choose(x)
             low, high = node_bounds(self.matrix, self.nodes, at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +59,17 @@ class Event:
         if self.objective_usd is None or self.bound_usd is None:
             return None
         return relative_gap(self.objective_usd, self.bound_usd)
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What a solve may begin with. Both only save time: a wrong guess proves nothing."""
+
+    whole: npt.NDArray[np.float64] | None = None
+    """Values of the whole-number columns, in their order, as a plan of a like problem has them;
+    left aside where the rows do not allow them."""
+    basis: Any = None
+    """Basis of the relaxation of a problem with as many rows and columns."""
 
 
 Progress = Callable[[Event], None]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from planner.errors import InfeasibleError, UnprovenError
 from planner.matrix import Matrix, RowBatch
 from planner.solve.branch import Search
 from planner.solve.certificate import Node
-from planner.solve.options import Event, LazyRows, Progress, SolveOptions
+from planner.solve.options import Event, LazyRows, Progress, SolveOptions, Start
 from planner.solve.session import Session
 from planner.solve.sift import SIFTED
 
@@ -57,6 +58,8 @@ class Solution:
     """Simplex iterations of the relaxations."""
     matrix: Matrix
     """The problem with the lazy rows that joined it."""
+    basis: Any = None
+    """Basis of the relaxation at the root."""
 
 
 def ranks(matrix: Matrix) -> npt.NDArray[np.int64]:
@@ -97,8 +100,11 @@ def solve_matrix(
     progress: Progress | None = None,
     lazy: LazyRows | None = None,
     first_rows: Callable[[threading.Event], RowBatch | None] | None = None,
+    hot: Start | None = None,
 ) -> Solution:
     """Solve to the asked gap; `lazy` rows hold too, those of `first_rows` from the beginning.
+
+    `hot` is what another solve of a like problem leaves to begin with.
 
     Raises InfeasibleError when no plan satisfies the rows, and UnprovenError when a limit or
     Ctrl-C came before any plan was found.
@@ -132,8 +138,12 @@ def solve_matrix(
         if first_rows is not None:
             search.phases["first cuts"] = learnt
         small = matrix.shape[1] < SMALL
+        if hot is not None and hot.basis is not None:
+            session.set_basis(hot.basis)
         root = search.root(dive=small)
         if root.status == "optimal":
+            if hot is not None and hot.whole is not None:
+                _begin(search, hot.whole)
             search.branch(10**9 if small else FIRST_NODES)
             if not small and search.gap > search.tolerance and search.keep_going():
                 _improve(search)
@@ -157,7 +167,32 @@ def solve_matrix(
         events=tuple(events),
         iterations=search.iterations,
         matrix=search.matrix,
+        basis=search.root_basis,
     )
+
+
+def _begin(search: Search, whole: Floats) -> None:
+    """Take the whole numbers of another plan as the first plan, where every row allows them."""
+    since = time.perf_counter()
+    integer, matrix = search.integer, search.matrix
+    if ((whole >= matrix.lower[integer]) & (whole <= matrix.upper[integer])).all():
+        basis = search.session.basis()
+        search.session.set_bounds(integer, whole, whole)
+        _settle(search, whole)
+        search.session.set_bounds(integer, matrix.lower[integer], matrix.upper[integer])
+        if search.matrix is matrix:
+            search.session.set_basis(basis)
+    search.phases["start"] = time.perf_counter() - since
+    search.tell("start")
+
+
+def _settle(search: Search, whole: Floats) -> None:
+    """Offer the cheapest point with these whole numbers, to which the session is fixed."""
+    settled = search.tighten(search.session, search.session.solve_lp(heed_stop=False), exact=True)
+    if settled.status == "optimal":
+        point = settled.x.copy()
+        point[search.integer] = whole
+        search.offer(point)
 
 
 def _improve(search: Search) -> None:
@@ -181,10 +216,6 @@ def _improve(search: Search) -> None:
         whole = x.copy()
         whole[integer] = np.round(whole[integer])
         session.set_bounds(integer, whole[integer], whole[integer])
-        settled = search.tighten(session, session.solve_lp(heed_stop=False), exact=True)
-        if settled.status == "optimal":
-            point = settled.x.copy()
-            point[integer] = whole[integer]
-            search.offer(point)
+        _settle(search, whole[integer])
     search.phases["improve"] = time.perf_counter() - since
     search.tell("improve")

@@ -1,0 +1,114 @@
+"""`planner frontier`."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from planner.case import load_case
+from planner.cli.app import LIMIT, PROVEN, AsJson, CaseFolder, app, out
+from planner.cli.telling import telling
+from planner.cli.value import LARGE_USD
+from planner.decisions.frontier import GAP, WORDS, Frontier
+from planner.decisions.frontier import frontier as frontier_of
+from planner.output import write_files
+from planner.redundancy.mode import Redundancy
+from planner.run_folder import dump_json
+
+
+@app.command("frontier")
+def frontier_command(
+    case: CaseFolder,
+    limit: Annotated[
+        str,
+        typer.Option(
+            help="Limit to move: limits.NAME, survival.CLASS, survival.* or "
+            "case.qualification_engineers."
+        ),
+    ],
+    start: Annotated[float, typer.Option("--from", help="First value of the limit.")],
+    stop: Annotated[float, typer.Option("--to", help="Last value of the limit.")],
+    points: Annotated[int, typer.Option(help="Values, both ends included.")] = 7,
+    gap: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Gap of each point; tighter is sharper.")
+    ] = GAP,
+    time_limit: Annotated[
+        float | None, typer.Option(min=0.0, help="Seconds for all points together.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the solver.")] = 1,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Override a value: table.row.column=value; repeatable."),
+    ] = None,
+    redundancy: Annotated[
+        Redundancy,
+        typer.Option(help="How contingencies are held; waived leaves them out."),
+    ] = "auto",
+    folder: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for frontier.csv, .parquet, .json and .png."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What a case costs along a range of one limit, each point with its proven bound.
+
+    Exit code 0: every point is within the gap or proven to have no plan. 3: some are not.
+
+    Example: [bold]planner frontier data/claude --limit limits.cloud-share --from 1 --to 0.4[/bold]
+    """
+    read = load_case(case, changes or ())
+    with telling() as tell:
+        found = frontier_of(
+            read, limit, start=start, stop=stop, points=points, gap=gap, time_limit_s=time_limit,
+            threads=threads, redundancy=redundancy, tell=tell,
+        )  # fmt: skip
+    if folder is not None:
+        write_files({folder / name: data for name, data in _files(found).items()}, force)
+    if as_json:
+        out.print_json(dump_json(found.as_dict()))
+    else:
+        _print(found)
+        if folder is not None:
+            out.print(f"files: {folder}", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(PROVEN if found.status == "proven" else LIMIT)
+
+
+def _files(found: Frontier) -> dict[str, bytes]:
+    """Name -> content of what is written."""
+    from planner import plot  # noqa: PLC0415  (matplotlib takes a second to import)
+
+    parquet = io.BytesIO()
+    found.points.to_parquet(parquet, index=False)
+    words = f"{found.limit.name} ({found.limit.unit})"
+    return {
+        "frontier.csv": found.points.to_csv(index=False, lineterminator="\n").encode(),
+        "frontier.parquet": parquet.getvalue(),
+        "frontier.json": dump_json(found.as_dict()).encode(),
+        "frontier.png": plot.image(partial(plot.frontier, found.points, words=words)),
+    }
+
+
+def _print(found: Frontier) -> None:
+    view = Table(
+        title=f"Cost along {found.limit.name} ({found.limit.unit})", title_justify="left",
+        title_style="bold",
+    )  # fmt: skip
+    large = found.points.cost_usd.max() >= LARGE_USD
+    unit, named = (1e9, "billion USD") if large else (1e6, "million USD")
+    for i, name in enumerate(("value", named, "at least", "gap", "")):
+        view.add_column(name, justify="left" if i == 4 else "right")
+    for row in found.points.to_dict("records"):
+        cells = [
+            "" if np.isnan(row[k]) else f"{row[k] / unit:,.3f}" for k in ("cost_usd", "bound_usd")
+        ]
+        gap = "" if np.isnan(row["gap"]) else f"{row['gap']:.3%}"
+        view.add_row(f"{row['limit']:g}", *cells, gap, WORDS[str(row["status"])])
+    out.print(view)
+    out.print(f"searches: {found.solves}, to a gap of {found.gap:g}; {found.seconds:.0f} s")
