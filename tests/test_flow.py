@@ -41,6 +41,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("planner.prices",),
     ("planner.solving",),
     ("planner.explain",),
+    ("planner.alternatives", "planner.compare"),
     ("planner.sweep",),
     ("planner.report", "planner.workbook"),
     ("planner.__init__",),

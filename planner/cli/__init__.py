@@ -1,8 +1,10 @@
 """The command line. No arithmetic of its own: it reads, calls and prints."""
 
 from planner.cli import (
+    alternatives,
     audit,
     cases,
+    compare,
     exchange,
     explain,
     plot,
@@ -16,6 +18,6 @@ from planner.cli import (
 from planner.cli.app import app, main
 
 __all__ = [
-    "app", "audit", "cases", "exchange", "explain", "main", "plot", "prices", "report", "solve",
-    "sweep", "tables", "throughput",
+    "alternatives", "app", "audit", "cases", "compare", "exchange", "explain", "main", "plot",
+    "prices", "report", "solve", "sweep", "tables", "throughput",
 ]  # fmt: skip

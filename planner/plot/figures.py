@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from planner.errors import Fault, InputError
@@ -99,13 +100,14 @@ def render(
         faults.append(Fault("format", f"'{format_}' is not one of {', '.join(FORMATS)}"))
     if faults:
         raise InputError(faults)
-    out = {}
-    for name in chosen:
-        with styled(style):
-            axes = FIGURES[name].draw(plan)
-            figure = axes.get_figure(root=True)
-            assert figure is not None
-            data = io.BytesIO()
-            figure.savefig(data, format=format_, **FORMATS[format_])
-        out[name] = data.getvalue()
-    return out
+    return {name: image(partial(FIGURES[name].draw, plan), format_, style) for name in chosen}
+
+
+def image(draw: Callable[[], Axes], format_: str = "png", style: Style = "light") -> bytes:
+    """What a function draws, as the bytes of an image file; equal axes give equal bytes."""
+    with styled(style):
+        figure = draw().get_figure(root=True)
+        assert figure is not None
+        data = io.BytesIO()
+        figure.savefig(data, format=format_, **FORMATS[format_])
+    return data.getvalue()
