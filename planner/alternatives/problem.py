@@ -41,7 +41,8 @@ def budgeted(matrix: Matrix, mix: Mix, budget_usd: float) -> Matrix:
     unit = abs(budget_usd) / 100.0 or 1.0
     below = sp.vstack([-mix.rows(matrix), sp.csr_array(matrix.objective[None, :] / unit)])
     own = sp.vstack([sp.eye_array(members, members + 1), sp.csr_array((1, members + 1))])
-    wide = sp.block_array([[matrix.a, sp.csr_array((rows, members + 1))], [below, own]])
+    none = sp.csr_array((rows, members + 1))
+    wide = sp.vstack([sp.hstack([matrix.a, none]), sp.hstack([below, own])])
     # Twice what two full fleets differ by: no solution is ever held back by it.
     top = 2.0 * float(mix.most_mw.sum()) + 1.0
     at, end = rows + members, n + members

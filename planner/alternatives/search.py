@@ -34,7 +34,9 @@ from planner.solve.session import Session
 Floats = npt.NDArray[np.float64]
 CLOSE = 0.02
 """Relative distance between the best relaxation and the bound at which directions are settled."""
-TRIES, TRIES_LARGE = 40, 5
+CHEAP = 1e-4
+"""Gap at which what goes with the contracts of an alternative is cheap enough."""
+TRIES, TRIES_LARGE = 40, 3
 """Directions tried for one alternative by relaxations, at most, and of a large problem."""
 FEW_COLUMNS = 300
 """Up to so many columns every direction that could be best is solved in whole numbers."""
@@ -46,8 +48,6 @@ NODES, NODES_SMALL = 60, 100
 """Nodes branched for a first plan of a large problem, and for a good one of others, at most."""
 FIXED = ("lots", "any_lots", "leave")
 """Whole numbers that say what is under contract."""
-COST_GAP = 1e-3
-"""Gap to which everything but the contracts of an alternative is made cheap."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +94,11 @@ class Finder:
         self._started = time.perf_counter()
 
     @property
+    def _is_small(self) -> bool:
+        """Whether relaxations are so cheap that many are tried."""
+        return self.matrix.shape[1] < SMALL
+
+    @property
     def few(self) -> bool:
         """Whether directions are settled in whole numbers."""
         return self.matrix.shape[1] <= FEW_COLUMNS
@@ -125,7 +130,7 @@ class Finder:
 
     def _exactly(self, earlier: Floats) -> Found | None:
         tried: list[tuple[Floats, float]] = []
-        best: Floats | None = None
+        best: tuple[Floats, Matrix] | None = None
         reach, most = 0.0, np.inf
         while len(tried) < TRIES_FEW:
             signs, most = self.outside.farthest(earlier, tried)
@@ -136,13 +141,12 @@ class Finder:
             solution = solve_matrix(problem, self._left(gap=0.0), None, self._lazy)
             self._learn(solution.matrix)
             tried.append((signs, -solution.bound_usd / PER_MW))
-            x = solution.x
-            mine = self._distance(x, earlier)
+            mine = self._distance(solution.x, earlier)
             if mine > reach:
-                reach, best = mine, x
+                reach, best = mine, (solution.x, problem)
         if best is None:
             return None
-        return self._settled(best, max(most, reach), len(tried))
+        return self._settled(*best, None, max(most, reach), len(tried))
 
     def _least(self) -> float:
         """A difference that counts as none, MW."""
@@ -151,10 +155,9 @@ class Finder:
     # -- many: directions by relaxations, the best one in whole numbers --------------------------
 
     def _about(self, earlier: Floats) -> Found | None:
-        large = self.matrix.shape[1] >= SMALL
         seen: list[tuple[float, Matrix, object]] = []
         most = np.inf
-        for _ in range(TRIES_LARGE if large else TRIES):
+        for _ in range(TRIES if self._is_small else TRIES_LARGE):
             signs, bound = self.outside.farthest(earlier, [])
             most = min(most, bound)
             if seen and most <= max(reach for reach, *_ in seen) * (1.0 + CLOSE):
@@ -162,17 +165,18 @@ class Finder:
             problem = self._problem(earlier, signs)
             seen.append((self._relax(problem, earlier, signs), problem, self._basis))
         seen.sort(key=lambda one: -one[0])
-        best, reach = None, self._least()
-        for relaxed, problem, basis in seen[: WHOLE_LARGE if large else WHOLE]:
+        best: tuple[Floats, Matrix, object] | None = None
+        reach = self._least()
+        for relaxed, problem, basis in seen[: WHOLE if self._is_small else WHOLE_LARGE]:
             if relaxed > reach:
-                x = self._whole(problem, basis, NODES if large else NODES_SMALL)
-                if x is not None and self._distance(x, earlier) > reach:
-                    best, reach = x, self._distance(x, earlier)
+                found = self._first(problem, basis, NODES_SMALL if self._is_small else NODES)
+                if found is not None and self._distance(found[0], earlier) > reach:
+                    best, reach = (found[0], problem, found[1]), self._distance(found[0], earlier)
         if best is None:
             if seen and seen[0][0] > self._least() and not self._in_time():
                 raise UnprovenError("the search for an alternative was stopped before it found one")
             return None
-        return self._settled(best, most, len(seen))
+        return self._settled(*best, most, len(seen))
 
     def _in_time(self) -> bool:
         left = self._left().time_limit_s
@@ -195,8 +199,14 @@ class Finder:
         self.outside.add(weight, -bound / PER_MW + about)
         return float(result.x[problem.columns[APART]][0])
 
-    def _whole(self, problem: Matrix, basis: object, nodes: int) -> Floats | None:
-        """A plan in whole numbers near a relaxation, by a dive and by so many nodes; or None."""
+    def _first(
+        self, problem: Matrix, basis: object, nodes: int, gap: float = CLOSE
+    ) -> tuple[Floats, object] | None:
+        """A plan in whole numbers near a relaxation and where it was found, or None.
+
+        By a dive from the relaxation; on a small problem then by so many nodes, on a large one
+        only until there is a plan at all.
+        """
         if self._cuts is not None and len(self._cuts.index) > len(problem.row_index[ROWS]):
             # Rounds that joined since the relaxation hold here, too; its basis has fewer rows.
             problem, basis = self._with_cuts(problem), None
@@ -204,42 +214,40 @@ class Finder:
         if basis is not None:
             session.set_basis(basis)
         search = Search(
-            session, self._left(gap=CLOSE), self.progress, ranks(problem), self._lazy,
+            session, self._left(gap=gap), self.progress, ranks(problem), self._lazy,
             {0, PLACEMENTS},
         )  # fmt: skip
         search.root(dive=True)
         enough = len(search.nodes) + nodes
-        while search.gap > CLOSE and len(search.nodes) < enough and search.keep_going():
-            if np.isfinite(search.best) and problem.shape[1] >= SMALL:
+        while search.gap > gap and len(search.nodes) < enough and search.keep_going():
+            if np.isfinite(search.best) and not self._is_small:
                 break
             before = len(search.nodes)
             search.branch(2)
             if len(search.nodes) == before:
                 break
+        after = session.basis() if len(search.matrix.row_lower) == len(problem.row_lower) else None
         self._learn(search.matrix)
-        return search.best_x if np.isfinite(search.best) else None
+        return (search.best_x, after) if np.isfinite(search.best) else None
 
     # -- both ------------------------------------------------------------------------------------
 
-    def _settled(self, x: Floats, most: float, tried: int) -> Found:
-        """The same contracts, and everything else at least cost."""
+    def _settled(self, x: Floats, problem: Matrix, basis: object, most: float, tried: int) -> Found:
+        """The same contracts, and everything else at least cost: by a dive from where x was found.
+
+        What the dive does not make cheaper stays as it is.
+        """
         n = self.matrix.shape[1]
-        low, high = self._base.lower.copy(), self._base.upper.copy()
-        for name in FIXED:
-            if name in self._base.columns:
-                span = self._base.columns[name]
-                low[span] = high[span] = np.round(x[span])
         cost = np.concatenate([self.matrix.objective, np.zeros(len(x) - n)])
-        problem = replace(with_cost(self._base, cost), lower=low, upper=high)
-        problem = replace(problem, cost_offset=np.array([self.matrix.offset]))
-        problem = self._with_cuts(problem)
-        try:
-            found = solve_matrix(problem, self._left(gap=COST_GAP), None, self._lazy)
-            if found.objective_usd < float(cost @ x) + self.matrix.offset:
-                x = found.x
-        except UnprovenError:
-            # The plan as it was found stands.
-            pass
+        low, high = problem.lower.copy(), problem.upper.copy()
+        for name in FIXED:
+            if name in problem.columns:
+                span = problem.columns[name]
+                low[span] = high[span] = np.round(x[span])
+        cheap = replace(with_cost(problem, cost), lower=low, upper=high)
+        found = self._first(cheap, basis, NODES_SMALL if self._is_small else 0, CHEAP)
+        if found is not None and cost @ found[0] < cost @ x:
+            x = found[0]
         mix: Floats = x[self._base.columns[MEAN]].copy()
         return Found(x[:n], mix, most, tried)
 
