@@ -16,7 +16,7 @@ from planner.alternatives.search import Finder, Found
 from planner.audit.folder import audit_plan
 from planner.audit.report import Report
 from planner.case import Case
-from planner.errors import Fault, InputError, PlannerError
+from planner.errors import Fault, InputError, PlannerError, UnprovenError
 from planner.instance import Instance, build_instance
 from planner.matrix import Matrix
 from planner.plan import Plan
@@ -25,6 +25,7 @@ from planner.redundancy.problem import compiled_problem, cuts_from
 from planner.redundancy.rounds import Rounds
 from planner.solve.branch import EXACT
 from planner.solve.options import Event, Progress, SolveOptions, relative_gap
+from planner.solve.run import interruptible
 from planner.solving import solve
 
 INSIDE = 1e-6
@@ -52,6 +53,8 @@ class Alternatives:
     """Cost above the bound that was allowed, relative."""
     by: By
     """What the mix counts."""
+    stopped: bool = False
+    """Whether the time limit or Ctrl-C came before the last plan asked for."""
 
     @property
     def bound_usd(self) -> float:
@@ -127,9 +130,10 @@ def alternatives(
 
     A plan in place of the case is taken as the least-cost plan, with its proof. Distances are
     those of `planner.alternatives.mix`. Fewer plans come back when nothing within the budget
-    differs any more. `gap` is that of the least-cost plan, half of the slack unless given; it,
-    `threads` and `redundancy` are those of `planner.solve`. The time limit is that of the first
-    solve, and again of the alternatives together. Every plan is audited.
+    differs any more, or when a limit or Ctrl-C comes first (`stopped`). `gap` is that of the
+    least-cost plan, half of the slack unless given; it, `threads` and `redundancy` are those of
+    `planner.solve`. The time limit is that of the first solve, and again of the alternatives
+    together. Every plan is audited.
 
     Raises InputError for a slack, count or `by` that mean nothing and for a first plan above the
     budget, and what `planner.solve` raises.
@@ -162,8 +166,15 @@ def alternatives(
     )  # fmt: skip
     plans, mixes, at_most = [base], [mix.of_plan(base)], [np.nan]
     whole = float(mixes[0].sum())
-    while len(plans) < count:
-        found = finder.next(np.array(mixes))
+    stopped = False
+    while len(plans) < count and not stopped:
+        try:
+            with interruptible(finder.stop):
+                found = finder.next(np.array(mixes))
+        except UnprovenError:
+            # What was found before the limit (or Ctrl-C) is worth having.
+            stopped = True
+            continue
         if found is None:
             break
         about = _about(found, base, slack, by, whole, mixes)
@@ -179,6 +190,7 @@ def alternatives(
         at_most=tuple(at_most),
         slack=slack,
         by=by,
+        stopped=stopped,
     )
 
 

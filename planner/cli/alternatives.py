@@ -12,7 +12,7 @@ from rich.table import Table
 from planner.alternatives.run import Alternatives, alternatives
 from planner.alternatives.save import refuse_target, save_alternatives
 from planner.case import load_case
-from planner.cli.app import FAILED, PROVEN, AsJson, app, err, out
+from planner.cli.app import FAILED, LIMIT, PROVEN, AsJson, app, err, out
 from planner.cli.prices import records
 from planner.cli.solve import _progress
 from planner.errors import Fault, InputError
@@ -75,7 +75,8 @@ def alternatives_command(
     """Plans of almost least cost that differ as much as they can, and what they have in common.
 
     A run folder in place of the case is taken as the plan of least cost, with its proof. Each plan
-    is audited and written as a run folder. Exit code 1 when an audit finds anything.
+    is audited and written as a run folder. Exit code 1 when an audit finds anything, 3 when the
+    time limit or Ctrl-C came first: what was found until then is written.
 
     Example: [bold]planner alternatives data/small --slack 1% --count 5[/bold]
     Example: [bold]planner alternatives runs/claude --by chip --out runs/other-chips[/bold]
@@ -104,6 +105,7 @@ def alternatives_command(
     if as_json:
         content = {
             "folder": str(place), "slack": allowed, "by": by, "bound_usd": found.bound_usd,
+            "stopped": found.stopped,
             "alternatives": records(table), "in_common": records(found.common()),
         }  # fmt: skip
         out.print_json(dump_json(content))
@@ -113,7 +115,7 @@ def alternatives_command(
     for report in found.reports if failed else ():
         for finding in report.findings:
             err.print(str(finding), markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(FAILED if failed else PROVEN)
+    raise typer.Exit(FAILED if failed else LIMIT if found.stopped else PROVEN)
 
 
 def _print(found: Alternatives, table: pd.DataFrame, count: int, place: Path) -> None:
@@ -122,7 +124,9 @@ def _print(found: Alternatives, table: pd.DataFrame, count: int, place: Path) ->
         f"{len(table)} plans within {found.slack:.2%} of the bound of "
         f"{found.bound_usd / 1e9:,.3f} billion USD"
     )
-    if len(table) < count:
+    if found.stopped:
+        out.print("stopped by the time limit or Ctrl-C before the others were found")
+    elif len(table) < count:
         out.print(f"no further plan within the slack differs in its mix by {found.by}")
     view = Table(title="Plans", title_justify="left", title_style="bold")
     for name in ("plan", "billion USD", "above bound", "nearest before", "could not exceed",

@@ -17,6 +17,7 @@ from planner.alternatives.common import in_common
 from planner.alternatives.mix import By, apart, mix_of
 from planner.alternatives.run import Alternatives
 from planner.alternatives.save import save_alternatives
+from planner.alternatives.search import Finder
 from planner.audit import audit_model
 from planner.audit.folder import audit_run
 from planner.errors import InputError, RunFolderError
@@ -245,6 +246,22 @@ def test_a_plan_above_the_budget_is_refused() -> None:
     worse = replace(plan, summary={**plan.summary, "bound_usd": 0.9 * plan.objective_usd})
     with pytest.raises(InputError, match="above its bound"):
         planner.alternatives(worse, slack=0.05)
+
+
+def test_a_limit_gives_what_was_found_until_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = Finder.next
+
+    def next_(finder: Finder, earlier: Floats) -> object:
+        if len(earlier) == 2:
+            finder.stop.set()
+        return ask(finder, earlier)
+
+    monkeypatch.setattr(Finder, "next", next_)
+    found = planner.alternatives(small_plan(), slack=0.01, count=5)
+    assert found.stopped
+    assert len(found.plans) == 2
+    assert not small_found().stopped
+    assert planner.alternatives(small_plan(), count=3, time_limit_s=0.0).stopped
 
 
 def test_the_folder_holds_run_folders_that_pass_their_audit(tmp_path: Path) -> None:

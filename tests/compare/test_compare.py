@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from functools import cache
@@ -67,15 +68,15 @@ def later(case: Case) -> Case:
 
 @cache
 def solved(name: str) -> planner.Plan:
-    case = {
+    made: dict[str, Callable[[], Case]] = {
         "tiny": tiny_case,
         "dearer": lambda: dearer(tiny_case(), 1.2),
         "busier": lambda: busier(tiny_case(), 1.3),
         "both": lambda: busier(dearer(tiny_case(), 1.2), 1.3),
         "rules": tiny_rules_case,
         "later": lambda: later(small_case()),
-    }[name]()
-    return planner.solve(case, gap=0.0)
+    }
+    return planner.solve(made[name](), gap=0.0)
 
 
 @cache
