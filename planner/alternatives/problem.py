@@ -2,7 +2,7 @@
 
 With the mixes mean_mw_i of earlier plans i and signs sign[i,m] in {-1, 1}:
 
-    max apart_mw
+    max apart_mw - thrift * cost(x)
     mean_mw[m] = the linear function of `planner.alternatives.mix`                  MW
     apart_mw <= 1/2 sum_m sign[i,m] * (mean_mw[m] - mean_mw_i[m])   for every i     MW
     cost(x) <= budget                                                               USD
@@ -10,6 +10,8 @@ With the mixes mean_mw_i of earlier plans i and signs sign[i,m] in {-1, 1}:
 
 A signed sum never exceeds the sum of absolute values, so that a solution is at least `apart_mw`
 from every earlier plan, whatever the signs; which are best is `planner.alternatives.signs`.
+The thrift is small: the budget still is spent where that leads farther, and as the cost is at most
+the budget, a bound on the objective is one on the distance.
 """
 
 from __future__ import annotations
@@ -78,8 +80,13 @@ def towards(matrix: Matrix, weight: Floats) -> Matrix:
     return with_cost(matrix, cost)
 
 
-def away(matrix: Matrix, earlier: Floats, signs: Floats, room: int) -> Matrix:
+def away(
+    matrix: Matrix, earlier: Floats, signs: Floats, room: int, thrift: Floats | None = None
+) -> Matrix:
     """The problem that maximizes the distance to earlier mixes [i, m], MW, with signs [i, m].
+
+    `thrift` is a small cost of each column beside it: a problem in which most columns cost nothing
+    takes several times as long.
 
     It has `room` rows of distances, those beyond the earlier plans without effect: so that every
     problem of a search has the same rows, and a basis of one starts the next.
@@ -102,8 +109,8 @@ def away(matrix: Matrix, earlier: Floats, signs: Floats, room: int) -> Matrix:
     upper[:count] = -0.5 * (signs * earlier).sum(axis=1)
     index = tuple((i,) for i in range(room))
     batch = RowBatch(APART, index, a, np.full(room, -np.inf), upper)
-    cost = np.zeros(n)
-    cost[last] = -PER_MW
+    cost = np.zeros(n) if thrift is None else thrift.copy()
+    cost[last] -= PER_MW
     return with_cost(matrix.with_rows(batch), cost)
 
 

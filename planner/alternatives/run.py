@@ -160,11 +160,12 @@ def alternatives(
     inst, matrix, mode, rounds = _problem(base)
     mix = mix_of(inst, by)
     tell = progress or _silent
+    first = mix.of_plan(base)
     finder = Finder(
-        matrix, mix, budget, count, options, tell,
+        matrix, mix, budget, budget - base.bound_usd, float(first.sum()), count, options, tell,
         _again(base, inst) if mode == "rounds" else None,
     )  # fmt: skip
-    plans, mixes, at_most = [base], [mix.of_plan(base)], [np.nan]
+    plans, mixes, at_most = [base], [first], [np.nan]
     whole = float(mixes[0].sum())
     stopped = False
     while len(plans) < count and not stopped:

@@ -46,6 +46,9 @@ WHOLE, WHOLE_LARGE = 6, 1
 """Directions that are then solved in whole numbers, and of a large problem."""
 NODES, NODES_SMALL = 60, 100
 """Nodes branched for a first plan of a large problem, and for a good one of others, at most."""
+THRIFT = 0.03
+"""Weight of the cost beside the distance: of what a USD would be worth if the room of the budget
+moved the whole capacity. It moves some tenths of it: a USD of distance is worth several of cost."""
 FIXED = ("lots", "any_lots", "leave")
 """Whole numbers that say what is under contract."""
 
@@ -72,6 +75,10 @@ class Finder:
     """The case's own problem: its columns come first in every other."""
     mix: Mix
     budget_usd: float
+    room_usd: float
+    """Part of the budget above the bound."""
+    whole_mw: float
+    """Capacity of the least-cost plan."""
     count: int
     """Plans that there can be, the first included."""
     options: SolveOptions
@@ -90,6 +97,11 @@ class Finder:
         if self._lazy is not None and self._lazy.cuts:
             known, self._lazy.cuts = self._lazy.cuts, []
             self._cuts = self._lazy.give(known)
+        # On a large problem only: what it gains in time it may lose in distance.
+        part = 0.0 if self._is_small else THRIFT * self._rate()
+        wide = np.zeros(self._base.shape[1])
+        wide[: self.matrix.shape[1]] = part * self.matrix.objective
+        self._thrift, self._spent = wide, part * (self.budget_usd - self.matrix.offset)
         self._basis: object = None
         self._started = time.perf_counter()
 
@@ -99,12 +111,17 @@ class Finder:
         return self.matrix.shape[1] < SMALL
 
     @property
-    def few(self) -> bool:
+    def _is_tiny(self) -> bool:
         """Whether directions are settled in whole numbers."""
         return self.matrix.shape[1] <= FEW_COLUMNS
 
     def _problem(self, earlier: Floats, signs: Floats) -> Matrix:
-        return self._with_cuts(away(self._base, earlier, signs, max(1, self.count - 1)))
+        room = max(1, self.count - 1)
+        return self._with_cuts(away(self._base, earlier, signs, room, self._thrift))
+
+    def _rate(self) -> float:
+        """Objective of a USD when the room of the budget moves the whole capacity."""
+        return PER_MW * self.whole_mw / max(self.room_usd, 1.0)
 
     def _with_cuts(self, matrix: Matrix) -> Matrix:
         """The problem with all cuts that are known, in place of those that it has."""
@@ -124,7 +141,7 @@ class Finder:
 
         Raises UnprovenError when a limit or Ctrl-C comes first.
         """
-        return self._exactly(earlier) if self.few else self._about(earlier)
+        return self._exactly(earlier) if self._is_tiny else self._about(earlier)
 
     # -- few columns: every direction that could be best is solved in whole numbers --------------
 
@@ -140,7 +157,7 @@ class Finder:
             self._relax(problem, earlier, signs)
             solution = solve_matrix(problem, self._left(gap=0.0), None, self._lazy)
             self._learn(solution.matrix)
-            tried.append((signs, -solution.bound_usd / PER_MW))
+            tried.append((signs, (self._spent - solution.bound_usd) / PER_MW))
             mine = self._distance(solution.x, earlier)
             if mine > reach:
                 reach, best = mine, (solution.x, problem)
@@ -164,6 +181,8 @@ class Finder:
                 break
             problem = self._problem(earlier, signs)
             seen.append((self._relax(problem, earlier, signs), problem, self._basis))
+        else:
+            most = min(most, self.outside.farthest(earlier, [])[1])
         seen.sort(key=lambda one: -one[0])
         best: tuple[Floats, Matrix, object] | None = None
         reach = self._least()
@@ -196,7 +215,7 @@ class Finder:
         part = np.maximum(-result.y[problem.rows[APART]], 0.0)[: len(earlier)] / PER_MW
         weight = 0.5 * (part[:, None] * signs).sum(axis=0)
         about = 0.5 * float((part[:, None] * signs * earlier).sum())
-        self.outside.add(weight, -bound / PER_MW + about)
+        self.outside.add(weight, (self._spent - bound) / PER_MW + about)
         return float(result.x[problem.columns[APART]][0])
 
     def _first(
@@ -207,7 +226,7 @@ class Finder:
         By a dive from the relaxation; on a small problem then by so many nodes, on a large one
         only until there is a plan at all.
         """
-        if self._cuts is not None and len(self._cuts.index) > len(problem.row_index[ROWS]):
+        if self._cuts is not None and len(self._cuts.index) > len(problem.row_index.get(ROWS, ())):
             # Rounds that joined since the relaxation hold here, too; its basis has fewer rows.
             problem, basis = self._with_cuts(problem), None
         session = Session(problem, self.options.threads, self.stop)

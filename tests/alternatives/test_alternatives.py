@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -121,6 +122,25 @@ def test_without_slack_only_plans_of_least_cost_come_back() -> None:
 def test_more_slack_lets_plans_be_farther_apart() -> None:
     near, far = (planner.alternatives(tiny_case(), slack=s, count=2, gap=0.0) for s in (0.02, 0.2))
     assert far.apart[0, 1] > near.apart[0, 1] > 0
+
+
+def test_the_way_of_large_problems_keeps_the_same_promises(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    search = sys.modules["planner.alternatives.search"]
+    monkeypatch.setattr(search, "FEW_COLUMNS", 0)
+    near = planner.alternatives(small_plan(), slack=0.01, count=4)
+    monkeypatch.setattr(search, "SMALL", 0)
+    found = planner.alternatives(small_plan(), slack=0.01, count=4)
+    assert len(found.plans) == 4
+    table = found.table()
+    assert (table.audited == "passed").all()
+    assert (table.cost_usd <= 1.01 * found.bound_usd).all()
+    assert (table.nearest_earlier.iloc[1:] > 1e-3).all()
+    # What the bounds say must hold for whatever any of the ways finds after the same first plan.
+    for other in (near, found, small_found()):
+        for bound in (near.at_most[1], found.at_most[1]):
+            assert other.apart[0, 1] <= bound + 1e-9
 
 
 @cache
