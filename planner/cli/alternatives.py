@@ -122,7 +122,7 @@ def _print(found: Alternatives, table: pd.DataFrame, count: int, place: Path) ->
     """The plans, their mixes, their distances, and what they have in common."""
     out.print(
         f"{len(table)} plans within {found.slack:.2%} of the bound of "
-        f"{found.bound_usd / 1e9:,.3f} billion USD"
+        f"{found.bound_usd / 1e9:,.4f} billion USD"
     )
     if found.stopped:
         out.print("stopped by the time limit or Ctrl-C before the others were found")
@@ -135,9 +135,9 @@ def _print(found: Alternatives, table: pd.DataFrame, count: int, place: Path) ->
     for row in table.to_dict("records"):
         first = pd.isna(row["nearest_earlier"])
         view.add_row(
-            row["plan"], f"{row['cost_usd'] / 1e9:,.3f}", f"{row['above_bound']:.3%}",
+            row["plan"], f"{row['cost_usd'] / 1e9:,.4f}", f"{row['above_bound']:.3%}",
             "" if first else f"{row['nearest_earlier']:.2%}",
-            "" if first else f"{row['could_not_exceed']:.2%}", f"{row['mean_mw'] / 1e3:,.3f}",
+            "" if first else f"{row['could_not_exceed']:.2%}", f"{row['mean_mw'] / 1e3:,.4f}",
             AUDITED[row["audited"]],
         )  # fmt: skip
     out.print(view)

@@ -166,6 +166,14 @@ def _print_waterfall(found: Comparison) -> None:
         for said in some.says[some.says != ""]:
             out.print(said)
         low, high = found.least_cost_change(name)
+        if found.files[found.files.plan == name].same.all():
+            totals = some[some.is_total]
+            least, most = totals.low_usd.max() / 1e9, totals.high_usd.min() / 1e9
+            out.print(
+                f"the case is the same: its least cost is between {least:,.4f} and {most:,.4f} "
+                "billion USD"
+            )
+            continue
         out.print(
             f"the least possible cost changed by {low / 1e9:+,.4f} to {high / 1e9:+,.4f} "
             "billion USD: bound against plan, both ways"
