@@ -36,7 +36,7 @@ CLOSE = 0.02
 """Relative distance between the best relaxation and the bound at which directions are settled."""
 CHEAP = 1e-4
 """Gap at which what goes with the contracts of an alternative is cheap enough."""
-TRIES, TRIES_LARGE = 40, 3
+TRIES, TRIES_LARGE = 40, 2
 """Directions tried for one alternative by relaxations, at most, and of a large problem."""
 FEW_COLUMNS = 300
 """Up to so many columns every direction that could be best is solved in whole numbers."""
@@ -46,9 +46,10 @@ WHOLE, WHOLE_LARGE = 6, 1
 """Directions that are then solved in whole numbers, and of a large problem."""
 NODES, NODES_SMALL = 60, 100
 """Nodes branched for a first plan of a large problem, and for a good one of others, at most."""
-THRIFT = 0.03
+THRIFT = 1e-3
 """Weight of the cost beside the distance: of what a USD would be worth if the room of the budget
-moved the whole capacity. It moves some tenths of it: a USD of distance is worth several of cost."""
+moved the whole capacity. It moves some hundredths of it at least, so that it is spent all the
+same."""
 FIXED = ("lots", "any_lots", "leave")
 """Whole numbers that say what is under contract."""
 
