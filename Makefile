@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := runs/claude
 
-.PHONY: install install-dev plan test lint docs lock data clean
+.PHONY: install install-dev plan test lint docs notebooks lock data clean
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -38,6 +38,10 @@ lint: install-dev
 # The documentation as a site, in site/.
 docs: install-dev
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/python -m mkdocs build --strict --quiet
+
+# Runs every notebook from top to bottom; they are kept without outputs.
+notebooks: install-dev
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=300 -n 2 notebooks
 
 # Remakes the lock files; they name no index, so any mirror serves.
 lock:

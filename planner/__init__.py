@@ -1,7 +1,9 @@
 """Plan AI compute: which chips to sign, with whom and when, with a proof."""
 
 import planner.equations  # noqa: F401  (first: it imports Pyomo without what is slow in it)
+from planner.alternatives.run import alternatives
 from planner.case import Case, load_case, save_case
+from planner.compare.run import compare
 from planner.decisions.frontier import frontier
 from planner.decisions.value import value
 from planner.explain.run import explain
@@ -14,6 +16,8 @@ __all__ = [
     "Case",
     "Plan",
     "__version__",
+    "alternatives",
+    "compare",
     "explain",
     "frontier",
     "load_case",

@@ -70,6 +70,25 @@ def solve(
             matrix, options, progress, rounds, lambda stop: first_cuts(inst, matrix, rounds, stop)
         )
     clock.mark("solve")
+    return plan_of(case, inst, matrix, solution, mode, rounds, gap, phases)
+
+
+def plan_of(
+    case: Case,
+    inst: Instance,
+    matrix: Matrix,
+    solution: Solution,
+    mode: Redundancy,
+    rounds: Rounds | None,
+    gap: float,
+    phases: dict[str, float],
+) -> Plan:
+    """The plan that a solution of a compiled problem stands for, with its tables and its proof.
+
+    `rounds` are over the columns of `matrix`, and None where `mode` is explicit; `phases` (seconds
+    by phase) goes on with what is done here.
+    """
+    clock = _Clock(phases)
     values, moved = consolidate(inst, values_of(inst, matrix, solution.x), inst.flow_floor_chips)
     extra: dict[str, pd.DataFrame] = {}
     if rounds is not None:

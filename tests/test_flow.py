@@ -41,7 +41,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("planner.prices",),
     ("planner.solving",),
     ("planner.explain",),
-    ("planner.decisions",),
+    ("planner.decisions", "planner.alternatives", "planner.compare"),
     ("planner.sweep",),
     ("planner.report", "planner.workbook"),
     ("planner.__init__",),

@@ -36,19 +36,19 @@ def case_files(case: Case) -> dict[str, str]:
             writer.writerow(table.columns)
             for row in rows:
                 dumped = row.model_dump(mode="json")
-                writer.writerow([_cell(dumped[field]) for field in table.columns.values()])
+                writer.writerow([cell(dumped[field]) for field in table.columns.values()])
             files[table.file] = text.getvalue()
     return files
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
     """A value as a CSV cell: empty for None, `;` between list items."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return ";".join(_cell(item) for item in value)
+        return ";".join(cell(item) for item in value)
     return repr(value) if isinstance(value, float) else str(value)
 
 

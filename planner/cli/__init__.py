@@ -1,8 +1,10 @@
 """The command line. No arithmetic of its own: it reads, calls and prints."""
 
 from planner.cli import (
+    alternatives,
     audit,
     cases,
+    compare,
     exchange,
     explain,
     frontier,
@@ -18,6 +20,6 @@ from planner.cli import (
 from planner.cli.app import app, main
 
 __all__ = [
-    "app", "audit", "cases", "exchange", "explain", "frontier", "main", "plot", "prices", "report",
-    "solve", "sweep", "tables", "throughput", "value",
+    "alternatives", "app", "audit", "cases", "compare", "exchange", "explain", "frontier", "main",
+    "plot", "prices", "report", "solve", "sweep", "tables", "throughput", "value",
 ]  # fmt: skip

@@ -10,12 +10,14 @@ from planner.plan import Plan
 from planner.plot.style import (
     CLOUD_GREYS,
     INK,
+    SMALL,
     Axes,
     chip_colours,
     hatch,
     new_axes,
     outlined,
     period_axis,
+    power_unit,
     side_legend,
 )
 
@@ -32,6 +34,7 @@ def _stack(
             color=colours[str(name)], edgecolor="white", linewidth=0.4, hatch=hatch(i),
         )  # fmt: skip
         base = base + height
+    ax.yaxis.set_major_formatter("{x:,g}")
     period_axis(ax, periods)
 
 
@@ -52,16 +55,35 @@ def _by_chip(plan: Plan, column: str) -> tuple[pd.DataFrame, dict[str, object]]:
 
 
 def power(plan: Plan, ax: Axes | None = None) -> Axes:
-    """Power of contracted and hourly chips by chip family, GW, and what the pools may draw."""
+    """Power of contracted and hourly chips by chip family, and what the pools may draw."""
     ax = ax if ax is not None else new_axes()
     heights, colours = _by_chip(plan, "power_mw")
     periods = plan.case.calendar.labels
-    _stack(ax, heights / 1e3, colours, periods)
-    limit = views.supply_and_demand(plan).allotted_mw / 1e3
+    size, unit = power_unit(float(heights.sum(axis=1).max()))
+    _stack(ax, heights / size, colours, periods)
+    limit = views.supply_and_demand(plan).allotted_mw / size
     ax.plot(range(len(periods)), limit, color=INK, ls="--", lw=1.2, label="allotted by providers")
-    ax.set_ylabel("power, GW")
+    _room(ax, limit, float(heights.sum(axis=1).max()) / size)
+    ax.set_ylabel(f"power, {unit}")
     side_legend(ax)
     return ax
+
+
+ABOVE = 1.6
+"""Where the allotment is this much above everything else, it leaves the figure at the top."""
+
+
+def _room(ax: Axes, allotted: pd.Series[float], tallest: float) -> None:
+    """Keep the height for what is held and needed; an allotment far above it says where it ends."""
+    if allotted.max() <= ABOVE * tallest:
+        return
+    ax.set_ylim(0.0, 1.45 * tallest)
+    most = float(allotted.max())
+    said = f"{most:,.0f}" if most >= 100 else f"{most:,.3g}"
+    ax.annotate(
+        f"allotted grows to {said}",
+        (0.02, 0.99), xycoords="axes fraction", ha="left", va="top", fontsize=SMALL,
+    )  # fmt: skip
 
 
 LINES = (
@@ -75,11 +97,14 @@ LINES = (
 def _against(plan: Plan, ax: Axes) -> None:
     """Lines of supply and need over the bars, thousand reference chips."""
     table = views.supply_and_demand(plan)
+    stacked = float(ax.dataLim.y1)
     for label, column, style in LINES:
         ax.plot(
             range(len(table)), table[column] / 1e3, color=INK, ls=style, lw=1.3, label=label,
             path_effects=outlined(),
         )  # fmt: skip
+    needed = table["serving_peak_reference_chips"].max() / 1e3
+    _room(ax, table["allotted_reference_chips"] / 1e3, max(stacked, float(needed)))
     ax.set_ylabel(f"capacity, thousand {plan.case.settings.reference_chip}-equivalents")
     side_legend(ax)
 

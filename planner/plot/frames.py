@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from planner.plot.style import INK, SMALL, Axes, horizontal, new_axes, row_axes, short
+from planner.plot.style import INK, SMALL, Axes, horizontal, money_unit, new_axes, row_axes, short
 
 MORE, LESS = "#D55E00", "#0072B2"
 
@@ -103,23 +103,37 @@ def fan(frame: pd.DataFrame, ax: Axes | None = None, words: str = "value") -> Ax
 
 
 def waterfall(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """From one plan's cost to another's: columns step, usd, is_total; other rows are changes."""
+    """From one plan's cost to another's: columns step, usd, is_total; other rows are changes.
+
+    Where the changes are small against the totals, the axis begins above 0, and says so.
+    """
     ax = ax if ax is not None else new_axes()
-    level = 0.0
-    for i, row in enumerate(frame.to_dict("records")):
-        usd = float(row["usd"]) / 1e9
-        if row["is_total"]:
-            ax.bar(i, usd, color=INK, width=0.7)
-            level = usd
-        else:
-            ax.bar(i, usd, bottom=level, color=MORE if usd > 0 else LESS, width=0.7)
-            level += usd
-        said = f"{usd:,.3g}" if row["is_total"] else f"{usd:+,.3g}"
-        top = level if row["is_total"] else max(level, level - usd)
+    size, unit = money_unit(float(frame["usd"].abs().max()))
+    level, spans = 0.0, []
+    for row in frame.to_dict("records"):
+        usd, before = float(row["usd"]) / size, level
+        level = usd if row["is_total"] else level + usd
+        spans.append((0.0 if row["is_total"] else before, level))
+    ends = [end for _, end in spans]
+    foot = min(ends) - 1.5 * (max(ends) - min(ends))
+    cut = max(foot, 0.0) if 0.0 < 0.5 * min(ends) < foot else 0.0
+    reach = max(*ends, 0.0) - min(*ends, cut)
+    for i, (row, (low, high)) in enumerate(zip(frame.to_dict("records"), spans, strict=True)):
+        usd = float(row["usd"]) / size
+        colour = INK if row["is_total"] else MORE if usd > 0 else LESS
+        base = max(low, cut) if row["is_total"] else low
+        ax.bar(i, high - base, bottom=base, color=colour, width=0.7)
+        said = f"{usd:,.5g}" if row["is_total"] else f"{usd:+,.3g}"
         ax.annotate(
-            said, (i, top), xytext=(0, 2), textcoords="offset points", ha="center", fontsize=SMALL
-        )
-    ax.set_xticks(range(len(frame)), [short(str(s), 20) for s in frame["step"]], rotation=45,
+            said, (i, max(base, high)), xytext=(0, 2), textcoords="offset points", ha="center",
+            fontsize=SMALL,
+        )  # fmt: skip
+        if i + 1 < len(spans):
+            ax.plot([i + 0.35, i + 0.65], [high, high], color=INK, lw=0.6)
+    ax.set_ylim(min(*ends, cut) if min(ends) >= cut else min(ends) - 0.1 * reach,
+                max(*ends, 0.0) + 0.12 * reach)  # fmt: skip
+    ax.set_xticks(range(len(frame)), [short(str(s), 26) for s in frame["step"]], rotation=45,
                   ha="right", rotation_mode="anchor")  # fmt: skip
-    ax.set_ylabel("cost, billion USD")
+    ax.yaxis.set_major_formatter("{x:,g}")
+    ax.set_ylabel(f"cost, {unit}" + (" (axis does not begin at 0)" if cut else ""))
     return ax

@@ -17,6 +17,7 @@ from planner.plot.style import (
     chip_colours,
     hatch,
     horizontal,
+    money_unit,
     new_axes,
     period_axis,
     row_axes,
@@ -40,13 +41,14 @@ MOST_ROWS = 40
 
 
 def obligations(plan: Plan, ax: Axes | None = None) -> Axes:
-    """Cash by period: committed, cancellable, optional, of rules; billion USD."""
+    """Cash by period: committed, cancellable, optional, of rules."""
     ax = ax if ax is not None else new_axes()
     table = plan.tables["obligations"]
     top, bottom = np.zeros(len(table)), np.zeros(len(table))
     shown = [c for c in table.columns if c not in ("period", "total_usd")]
+    size, unit = money_unit(float(table[shown].abs().sum(axis=1).max()))
     for i, column in enumerate(shown):
-        height = table[column].to_numpy(dtype=float) / 1e9
+        height = table[column].to_numpy(dtype=float) / size
         if np.abs(height).max(initial=0.0) <= 0:
             continue
         label, colour = OBLIGATIONS.get(column, (column.removesuffix("_usd"), FAINT))
@@ -57,7 +59,8 @@ def obligations(plan: Plan, ax: Axes | None = None) -> Axes:
         top, bottom = top + np.maximum(height, 0), bottom + np.minimum(height, 0)
     if bottom.min(initial=0.0) < 0:
         ax.axhline(0.0, color=INK, lw=0.8)
-    ax.set_ylabel(f"cash, billion USD a {plan.case.settings.period}")
+    ax.yaxis.set_major_formatter("{x:,g}")
+    ax.set_ylabel(f"cash, {unit} a {plan.case.settings.period}")
     period_axis(ax, list(table.period))
     ax.legend(ncols=3, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
     return ax
@@ -116,11 +119,13 @@ def contracts(plan: Plan, ax: Axes | None = None) -> Axes:
 
 
 def cost(plan: Plan, ax: Axes | None = None) -> Axes:
-    """Present value by cost term, billion USD; credits point to the left."""
-    terms = {name: usd / 1e9 for name, usd in plan.summary["cost_usd"].items() if usd != 0}
+    """Present value by cost term; credits point to the left."""
+    terms = {name: float(usd) for name, usd in plan.summary["cost_usd"].items() if usd != 0}
+    size, unit = money_unit(max(map(abs, [*terms.values(), plan.objective_usd])))
+    terms = {name: usd / size for name, usd in terms.items()}
     ax = ax if ax is not None else row_axes(len(terms) + 1)
     names = [*terms, "total"]
-    amounts = [*terms.values(), plan.objective_usd / 1e9]
+    amounts = [*terms.values(), plan.objective_usd / size]
     colours = [*("#0072B2" if usd > 0 else "#D55E00" for usd in terms.values()), INK]
     ax.barh(range(len(names)), amounts, height=0.7, color=colours)
     reach = max(map(abs, amounts))
@@ -129,5 +134,6 @@ def cost(plan: Plan, ax: Axes | None = None) -> Axes:
     horizontal(ax, [name.replace("_", " ") for name in names])
     ax.axvline(0.0, color=INK, lw=0.8)
     ax.set_xlim(min(0.0, *amounts) * 1.05, 1.14 * reach)
-    ax.set_xlabel("present value, billion USD")
+    ax.xaxis.set_major_formatter("{x:,g}")
+    ax.set_xlabel(f"present value, {unit}")
     return ax

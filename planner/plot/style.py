@@ -60,8 +60,8 @@ _hatched = False
 __all__ = [
     "CLOUD_GREYS", "FAINT", "HATCHES", "INK", "SMALL", "SPARE_COLOURS", "STYLES",
     "VENDOR_COLOURS", "WIDTH_IN", "Axes", "Style", "chip_colours", "hatch", "horizontal",
-    "new_axes", "outlined", "period_axis", "row_axes", "shade", "short", "side_legend", "styled",
-    "vendor_colours",
+    "money_unit", "new_axes", "outlined", "period_axis", "power_unit", "row_axes",
+    "shade", "short", "side_legend", "styled", "vendor_colours",
 ]  # fmt: skip
 
 
@@ -143,6 +143,19 @@ def horizontal(ax: Axes, labels: Sequence[str]) -> None:
     ax.set_ylim(len(labels) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.grid(visible=False, axis="y")
+
+
+def money_unit(most_usd: float) -> tuple[float, str]:
+    """USD in a unit of amounts up to `most_usd`, and the unit's name: no axis reads 0.05."""
+    for size, name in ((1e9, "billion USD"), (1e6, "million USD"), (1e3, "thousand USD")):
+        if abs(most_usd) >= size:
+            return size, name
+    return 1.0, "USD"
+
+
+def power_unit(most_mw: float) -> tuple[float, str]:
+    """MW in a unit of draws up to `most_mw`, and the unit's name."""
+    return (1e3, "GW") if abs(most_mw) >= 1e3 else (1.0, "MW")
 
 
 def outlined() -> list[Any]:

@@ -208,6 +208,7 @@ def _dots(
     ax.legend(handles, models, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4,
               borderaxespad=0.2)  # fmt: skip
     ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:,g}")
     ax.grid(visible=False, axis="y")
     horizontal(ax, chips)
     ax.set_xlabel(f"{words}\n({chosen}; line: band; hollow: chip without measurements)")

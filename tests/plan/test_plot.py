@@ -129,7 +129,11 @@ def test_texts_can_be_read(name: str, which: str) -> None:
     plan = PLANS[which]()
     if name not in plot.available(plan):
         pytest.skip("this plan has nothing to show in it")
-    axes = drawn(plan, name)
+    check_texts(drawn(plan, name))
+
+
+def check_texts(axes: Axes) -> None:
+    """Texts are large enough, stand on the page, and apart from one another."""
     found = shown_texts(axes)
     assert len(found) >= 4
     width, height = (float(x) for x in figure_of(axes).canvas.get_width_height())
@@ -180,7 +184,7 @@ def total(axes: Axes) -> float:
 
 def test_heights_are_those_of_the_tables() -> None:
     plan = rules_plan()
-    power = plan.tables["capacity"].power_mw.sum() / 1e3
+    power = plan.tables["capacity"].power_mw.sum()
     assert total(plot.FIGURES["power"].draw(plan)) == pytest.approx(power)
     chips = views.fleet(plan).reference_chips.sum() / 1e3
     for name in ("capacity", "capacity_by_cloud"):
@@ -188,7 +192,7 @@ def test_heights_are_those_of_the_tables() -> None:
     cash = plan.tables["obligations"]
     assert cash.rebates_usd.sum() < 0, "the case is meant to have something that comes back"
     assert total(plot.FIGURES["obligations"].draw(plan)) == pytest.approx(
-        cash.total_usd.sum() / 1e9
+        cash.total_usd.sum() / 1e6
     )
 
 
@@ -332,3 +336,41 @@ def test_the_reference_case_can_be_read() -> None:
     for name in plot.available(plan):
         axes = drawn(plan, name)
         assert all(float(text.get_fontsize()) >= SMALL for _, text in shown_texts(axes)), name
+
+
+MANY = ["before", "calendar + demand", "rates", "prices", "offers and capacity", "rules",
+        "whole lots and gap", "after"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "usd",
+    [
+        [98.1e9, 5e9, -7e9, 2e9, -0.5e9, 0.1e9, 0.3e9, 98e9],
+        [10e9, 30e9, -45e9, 2e9, 10e9, 0.1e9, 0.3e9, 7.4e9],
+        [212e6, 1e3, 0.0, 0.0, -2e3, 0.0, 1e3, 212e6],
+        [5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 6.0],
+    ],
+)
+def test_waterfalls_of_many_causes_can_be_read(usd: list[float]) -> None:
+    total = [name in ("before", "after") for name in MANY]
+    frame = pd.DataFrame({"step": MANY, "usd": usd, "is_total": total})
+    with styled("light"):
+        axes = plot.waterfall(frame)
+        figure_of(axes).canvas.draw()
+    check_texts(axes)
+    low, high = axes.get_ylim()
+    level = np.cumsum(
+        [0.0 if t and i else u for i, (t, u) in enumerate(zip(total, usd, strict=True))]
+    )
+    unit = 1e9 if max(usd) >= 1e9 else 1e6 if max(usd) >= 1e6 else 1.0
+    assert low * unit <= level.min() + 1e-6
+    assert high * unit >= level.max()
+
+
+def test_an_allotment_far_above_leaves_the_figure_and_is_told() -> None:
+    axes = drawn(large_plan(), "power")
+    most = views.supply_and_demand(large_plan()).allotted_mw.max() / 1e3
+    told = [words for words, _ in shown_texts(axes) if words.startswith("allotted grows to")]
+    assert (most > axes.get_ylim()[1]) == bool(told)
+    held = views.fleet(large_plan()).groupby("period").power_mw.sum().max() / 1e3
+    assert axes.get_ylim()[1] > held
