@@ -189,7 +189,10 @@ class Search:
         since = time.perf_counter()
         self._dived = True
         low, high = node_bounds(self.matrix, self.nodes, at)
-        inner = sifted(self.session, result) if self.sift else self.session
+        inner = self.session
+        if self.sift:
+            inner = sifted(self.session, result)
+            inner.keep_costs()
 
         def tighten(result: LpResult, *, exact: bool) -> LpResult:
             return self.tighten(inner, result, exact=exact)
@@ -207,8 +210,21 @@ class Search:
         self._catch_up()
         if found is not None:
             self.offer(found.x)
+        if found is not None and inner is not self.session:
+            self._widen(inner, found.x[self.integer])
+            self.session.set_bounds(self.integer, low[self.integer], high[self.integer])
         self._timed("dive", since)
         self.tell("dive")
+
+    def _widen(self, inner: Session, whole: Floats) -> None:
+        """Offer the cheapest plan over all columns with the whole numbers found on some."""
+        self.session.set_bounds(self.integer, whole, whole)
+        self.session.begin_from(inner)
+        settled = self.tighten(self.session, self.session.solve_lp(heed_stop=False), exact=True)
+        if settled.status == "optimal":
+            x = settled.x.copy()
+            x[self.integer] = whole
+            self.offer(x)
 
     # -- the search -------------------------------------------------------------------------
 
@@ -226,10 +242,10 @@ class Search:
             raise InfeasibleError("no plan satisfies every rule, not even with fractions of lots")
         self.tell("relaxation")
         if result.status == "optimal":
-            if dive or self._whole_structure(result.x):
-                self._dive(result, 0)
             if len(fractional(result.x, self.integer)):
                 self._keep(0, result.x)
+            if dive or self._whole_structure(result.x):
+                self._dive(result, 0)
         return result
 
     def branch(self, nodes: int) -> None:

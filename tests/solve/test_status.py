@@ -157,13 +157,19 @@ def test_ctrl_c_before_any_plan_says_so() -> None:
 
 
 def test_a_second_ctrl_c_ends_the_program() -> None:
+    # A shell lets its background jobs ignore the signal, and so the tests, were they one.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def twice() -> None:
         ctrl_c()
         ctrl_c()
 
     progress, _ = at_first(planned, twice)
-    with pytest.raises(KeyboardInterrupt):
-        planner.solve(random_case(SEED), gap=0.0, progress=progress)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            planner.solve(random_case(SEED), gap=0.0, progress=progress)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.xdist_group("interrupt")
