@@ -165,7 +165,8 @@ class Solver:
         if whole is not None and (np.isfinite(known) or is_large(matrix)):
             plan = self.near(problem, matrix, whole, f"{what}: the plan before")
             whole = plan.whole if len(plan.whole) else None
-            if plan.objective_usd - known <= self.margin * abs(plan.objective_usd):
+            above = plan.objective_usd - known
+            if len(plan.whole) and above <= self.margin * abs(plan.objective_usd):
                 return replace(plan, bound_usd=known, nodes=best.nodes, cuts=best.cuts)
         self.solves += 1
         found = self._searched(problem, matrix, what, whole)

@@ -17,7 +17,7 @@ from planner.decisions.problem import Solver
 from planner.errors import InfeasibleError, InputError
 from tests.cases import random_case, tiny_case, valid
 from tests.cases_rules import tiny_rules_case
-from tests.rules.test_limit_cases import losses, plain, power, share
+from tests.rules.test_limit_cases import plain, power, share
 
 CLOSE = 1e-7
 
@@ -57,7 +57,7 @@ RANGES: dict[str, tuple[Case, str, float, float]] = {
         "limits.cash", 3e7, 1e6,
     ),
     "placement": (both_clouds(0.1), "limits.homes", 0.0, 0.5),
-    "promise": (losses(random_case(2), 0.5), "survival.chat", 0.0, 1.0),
+    "promise": (tiny_rules_case(), "survival.chat", 0.2, 0.6),
     "engineers": (tiny_rules_case(), "case.qualification_engineers", 4, 12),
 }  # fmt: skip
 
@@ -85,21 +85,22 @@ def test_each_point_is_the_optimum_there(name: str) -> None:
 
 
 def test_some_ranges_end_without_a_plan() -> None:
-    """Half of the spend is the least that the larger of two clouds can have."""
-    points = along("share of spend", gap=0.0).points
-    assert points.status.tolist() == ["proven"] * 3 + ["infeasible"] * 2
+    """Half of the demand on each of two clouds is more than one of them can serve."""
+    points = along("placement", gap=0.0).points
+    assert points.status.tolist() == ["proven"] * 4 + ["infeasible"]
     assert np.isnan(points.gap[4])
-    assert points.bound_found_at[4] == points.limit[3]
+    assert np.isnan(points.plan_found_at[4])
+    assert points.bound_found_at[4] == points.limit[4]
 
 
 @pytest.mark.parametrize("name", RANGES)
-@pytest.mark.parametrize("gap", [0.003, 0.03])
-def test_cost_and_bound_never_fall_as_a_limit_tightens(name: str, gap: float) -> None:
+def test_cost_and_bound_never_fall_as_a_limit_tightens(name: str) -> None:
     case, limit, _, _ = RANGES[name]
-    found = along(name, points=9, gap=gap)
+    gap = 0.02
+    found = along(name, points=6, gap=gap)
     tightest_last = found.points.sort_values("limit", ascending=not found.limit.tighter_is_less)
     some = tightest_last[tightest_last.status != "infeasible"]
-    assert len(some) >= 3
+    assert len(some) >= 2
     assert (np.diff(some.cost_usd) >= 0).all()
     assert (np.diff(some.bound_usd) >= 0).all()
     assert (some.gap <= gap * (1 + 1e-9)).all()
