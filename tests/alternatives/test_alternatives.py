@@ -131,6 +131,7 @@ def test_the_way_of_large_problems_keeps_the_same_promises(
     monkeypatch.setattr(search, "FEW_COLUMNS", 0)
     near = planner.alternatives(small_plan(), slack=0.01, count=4)
     monkeypatch.setattr(search, "SMALL", 0)
+    monkeypatch.setattr(search, "SIFTED", 0)
     found = planner.alternatives(small_plan(), slack=0.01, count=4)
     assert len(found.plans) == 4
     table = found.table()
