@@ -30,6 +30,7 @@ from planner.solve.certificate import proven_bound
 from planner.solve.options import Progress, SolveOptions
 from planner.solve.run import PLACEMENTS, SMALL, ranks, solve_matrix
 from planner.solve.session import Session
+from planner.solve.sift import SIFTED
 
 Floats = npt.NDArray[np.float64]
 CLOSE = 0.02
@@ -235,7 +236,7 @@ class Finder:
             session.set_basis(basis)
         search = Search(
             session, self._left(gap=gap), self.progress, ranks(problem), self._lazy,
-            {0, PLACEMENTS},
+            {0, PLACEMENTS}, sift=problem.shape[1] >= SIFTED,
         )  # fmt: skip
         search.root(dive=True)
         enough = len(search.nodes) + nodes

@@ -16,11 +16,12 @@ import scipy.sparse as sp
 import planner
 from planner.alternatives.common import in_common
 from planner.alternatives.mix import By, apart, mix_of
-from planner.alternatives.run import Alternatives
+from planner.alternatives.run import Alternatives, audited
 from planner.alternatives.save import save_alternatives
 from planner.alternatives.search import Finder
 from planner.audit import audit_model
 from planner.audit.folder import audit_run
+from planner.audit.report import Finding, Report
 from planner.errors import InputError, RunFolderError
 from planner.instance import build_instance
 from tests.cases import random_case, small_case, small_plan, solve_linear, tiny_case
@@ -131,6 +132,7 @@ def test_the_way_of_large_problems_keeps_the_same_promises(
     monkeypatch.setattr(search, "FEW_COLUMNS", 0)
     near = planner.alternatives(small_plan(), slack=0.01, count=4)
     monkeypatch.setattr(search, "SMALL", 0)
+    monkeypatch.setattr(search, "SIFTED", 0)
     found = planner.alternatives(small_plan(), slack=0.01, count=4)
     assert len(found.plans) == 4
     table = found.table()
@@ -245,6 +247,22 @@ def test_contingencies_held_by_rounds_hold_in_alternatives_too() -> None:
         report.require()
         assert plan.summary["redundancy"]["mode"] == "rounds"
         assert plan.summary["redundancy"]["blocks_short"] == 0
+
+
+def test_what_is_waived_is_all_that_an_audit_may_find() -> None:
+    found = planner.alternatives(
+        tiny_rules_case(), slack=0.05, count=2, gap=1e-3, redundancy="waived"
+    )
+    outcomes = [audited(r, p) for r, p in zip(found.reports, found.plans, strict=True)]
+    assert "only_waived" in outcomes
+    assert "failed" not in outcomes
+    assert not all(report.passed for report in found.reports)
+    row = Finding("rows", "supply", 0.0, 1.0, 1e-6)
+    flow = Finding("contingencies", "flow 3", "a flow that can be", 1.0, 0.0)
+    for fault in (row, flow):
+        assert audited(Report((fault,)), found.plans[0]) == "failed"
+    assert audited(Report((row,)), small_plan()) == "failed"
+    assert audited(Report(), small_plan()) == "passed"
 
 
 @pytest.mark.parametrize(
