@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from planner.errors import Fault, InputError
@@ -101,11 +102,15 @@ def render(
         raise InputError(faults)
     out = {}
     for name in chosen:
-        with styled(style):
-            axes = FIGURES[name].draw(plan)
-            figure = axes.get_figure(root=True)
-            assert figure is not None
-            data = io.BytesIO()
-            figure.savefig(data, format=format_, **FORMATS[format_])
-        out[name] = data.getvalue()
+        out[name] = image(partial(FIGURES[name].draw, plan), format_, style)
     return out
+
+
+def image(draw: Callable[[], Axes], format_: str = "png", style: Style = "light") -> bytes:
+    """The bytes of an image file of what `draw` draws, in one of `FORMATS`."""
+    with styled(style):
+        figure = draw().get_figure(root=True)
+        assert figure is not None
+        data = io.BytesIO()
+        figure.savefig(data, format=format_, **FORMATS[format_])
+    return data.getvalue()

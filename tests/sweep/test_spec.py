@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from planner.errors import InputError
-from planner.sweep import draws, work
-from planner.sweep.draws import correlation_root, page
+from planner.sweep import draws
+from planner.sweep.draws import correlation_root, page, values_of
 from planner.sweep.problem import problem_of
 from planner.sweep.spec import load_spec, spec_of
-from planner.sweep.work import values_of
 from tests.cases import small_plan
 from tests.sweep.sweeps import FACTORS, factor, spec
 
@@ -179,7 +178,6 @@ def test_a_scenario_is_the_same_however_it_is_asked_for(
     design: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(draws, "PAGE", 64)
-    monkeypatch.setattr(work, "PAGE", 64)
     found = spec(design=design, scenarios=200)
     every = np.concatenate([page(found, n) for n in range(4)])
     assert len(every) == 200
