@@ -18,7 +18,8 @@ from planner.run_folder import dump_json
 from planner.sweep.pieces import Progress
 from planner.sweep.replan import GAP
 from planner.sweep.replan import replan as replan_plan
-from planner.sweep.results import SweepResult
+from planner.sweep.results import SweepResult, load_sweep
+from planner.sweep.results import regret as regret_of
 from planner.sweep.run import AUDIT_BLOCKS, REROUTE_BLOCKS, SOLVES, Certify
 from planner.sweep.run import sweep as sweep_plan
 from planner.sweep.spec import load_spec
@@ -101,6 +102,36 @@ def sweep(
         out.print_json(dump_json({**result.summary, "file": str(target)}))
     else:
         _print(result.summary, target)
+
+
+@app.command()
+def regret(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Sweeps of one specification.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Which of several plans regrets least, from their sweeps of the same scenarios.
+
+    A plan's regret in a scenario is its cost less that of the best of the plans there.
+
+    Example: [bold]planner regret runs/with.parquet runs/without.parquet[/bold]
+    """
+    table = regret_of([load_sweep(path) for path in files])
+    if as_json:
+        out.print_json(dump_json(table.to_dict("records")))
+        return
+    view = Table(title="Regret (billion USD)", title_justify="left")
+    for name in ("plan", "mean cost", "mean regret", "+-", "worst regret", "best in"):
+        view.add_column(name, justify="left" if name == "plan" else "right")
+    columns = [f"{name}_usd" for name in
+               ("mean_cost", "mean_regret", "mean_regret_half_width", "worst_regret")]  # fmt: skip
+    for row in table.sort_values("mean_regret_usd").to_dict("records"):
+        usd = (f"{row[name] / 1e9:,.3f}" for name in columns)
+        view.add_row(row["plan"], *usd, f"{row['best_in_share']:.0%}")
+    out.print(view)
+    if not table["exact"].all():
+        out.print("from lower bounds: sweep with --certify exact for exact costs")
 
 
 def _print_replan(result: SweepResult, target: Path) -> None:

@@ -116,7 +116,7 @@ def problem_of(plan: Plan, spec: Spec, inst: Instance | None = None) -> Problem:
     faults = [
         Fault("spec", "touches nothing in this plan", None, f"factor '{f.name}'")
         for i, f in enumerate(spec.factor)
-        if i not in touched
+        if i not in touched and spec.untouched == "fault"
     ]
     faults += _unknown_losses(inst, spec)
     if faults:

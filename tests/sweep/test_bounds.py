@@ -37,7 +37,7 @@ def test_a_thousand_blocks_lie_between_their_bounds(which: str) -> None:
     moving = [p for p in found.periods if p.moves.touched]
     solved = 0
     for period in moving:
-        trained = train(period, pilots_of(page(found.spec, 0)), 40, 1)
+        trained = train(period, pilots_of(page(found.spec, 0)), 24, 1)
         each = bounder(period, trained.prices)
         values = page(found.spec, 0)
         values = values[rng.permutation(len(values))[: -(-1000 // len(moving))]]

@@ -134,3 +134,22 @@ values = [-0.05, 0.05]
     assert "proven" in said["a"]
     assert json.loads(said["b"])["planned"] == 1
     assert call(monkeypatch, "plot", "--sweep", str(folder / "a.parquet")) == 2
+
+
+def test_regret_of_two_plans(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, spec = str(folder / "run"), str(folder / "spec.toml")
+    target = folder / "out.parquet"
+    assert call(monkeypatch, "sweep", run, spec, "--out", str(target), "--solves", "20",
+                "--audit-blocks", "10") == 0  # fmt: skip
+    capsys.readouterr()
+    assert call(monkeypatch, "regret", str(target), str(target)) == 0
+    said = capsys.readouterr().out
+    assert "100%" in said
+    assert "from lower bounds" in said
+    assert call(monkeypatch, "regret", str(target), "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["mean_regret_usd"] == 0.0
+    assert row["exact"] is False
+    assert call(monkeypatch, "regret", str(folder / "spec.toml")) == 2

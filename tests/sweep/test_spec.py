@@ -83,6 +83,15 @@ def test_a_factor_that_touches_nothing_is_a_fault(bad: dict[str, Any], words: st
         problem_of(small_plan(), spec([*FACTORS[:2], bad]))
 
 
+def test_a_factor_that_touches_nothing_may_be_ignored() -> None:
+    """Plans that differ in what it moves are compared under one specification."""
+    idle = [*FACTORS[:2], factor("a", "deal", 0, 1)]
+    found = problem_of(small_plan(), spec(idle, untouched="ignore"))
+    plain = problem_of(small_plan(), spec(FACTORS[:2]))
+    for one, other in zip(found.periods, plain.periods, strict=True):
+        assert one.moves.multipliers.products == other.moves.multipliers.products
+
+
 def test_a_file_with_its_list(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("lost,growth\n,0.1\nalder,-0.2\n")
     text = """
