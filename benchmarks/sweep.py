@@ -1,4 +1,8 @@
-"""A million what-if scenarios on the plan of data/claude, each block with a proven bound.
+"""A million what-if scenarios on a plan of data/claude, each block with a proven bound.
+
+The plan is that of data/claude with all its rules but redundancy (`--redundancy waived`), to 1 %.
+It is solved once and kept in runs/benchmark-sweep-plan; `--dir RUN` sweeps another saved run, and
+`--sizes N` takes N scenarios. The plan's time is not counted.
 
 Every period that is not over at as_of moves, with all its slices: demand by growth, model,
 geography and class, working chips by vendor, late chips, the loss of a whole cloud. The hot HiGHS
@@ -16,20 +20,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from joblib.externals.loky import get_reusable_executor
 
 from planner import load_case, solve
 from planner.example_cases import example_folder
-from planner.plan import Plan
+from planner.plan import Plan, load_plan
+from planner.sweep.draws import values_of
 from planner.sweep.exact import BlockSolver
 from planner.sweep.problem import Problem, problem_of
 from planner.sweep.run import sweep
 from planner.sweep.spec import Spec, load_spec
-from planner.sweep.work import values_of
 
 SPEC = Path(__file__).with_name("sweep.toml")
-PLAN_LIMIT_S = 300.0
-"""Most seconds for the plan that is swept; its time is not counted."""
-AUDIT_BLOCKS = 7000
+KEPT_PLAN = Path("runs/benchmark-sweep-plan")
+AUDIT_BLOCKS = 12_000
 RESOLVES = 8
 """Hot re-solves measured in each period."""
 
@@ -54,19 +58,32 @@ def hot_resolve(problem: Problem) -> tuple[float, int]:
     return seconds, solves
 
 
-def run(sizes: str | None = None) -> dict[str, Any]:
+def swept_plan() -> Plan:
+    """The kept plan, or a new one when there is none of this case."""
+    case = load_case(example_folder("claude"))
+    if KEPT_PLAN.exists():
+        kept = load_plan(KEPT_PLAN)
+        if kept.case.sha256() == case.sha256():
+            return kept
+    return solve(case, gap=1e-2, redundancy="waived").save(KEPT_PLAN, force=True)
+
+
+def run(folder: str | None = None, sizes: str | None = None) -> dict[str, Any]:
     """Figures of merit; `sizes` is the number of scenarios, a million when not given."""
     spec = load_spec(SPEC)
     if sizes is not None:
         spec = Spec.model_validate({**spec.model_dump(), "scenarios": int(sizes)})
-    plan: Plan = solve(load_case(example_folder("claude")), gap=1e-3, time_limit_s=PLAN_LIMIT_S)
+    plan = swept_plan() if folder is None else load_plan(folder)
     cores = min(2, os.cpu_count() or 1)
-    with tempfile.TemporaryDirectory(prefix="sweep-") as folder:
-        began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="sweep-") as into:
+        before, began = _cpu(), time.perf_counter()
         result = sweep(
-            plan, spec, out=Path(folder) / "sweep.parquet", jobs=cores, audit_blocks=AUDIT_BLOCKS
+            plan, spec, out=Path(into) / "sweep.parquet", jobs=cores, audit_blocks=AUDIT_BLOCKS
         )
         seconds = time.perf_counter() - began
+        # Workers count among the children once they have ended.
+        get_reusable_executor().shutdown(wait=True)
+        cpu = _cpu() - before
     s = result.summary
     resolve_s, resolves = hot_resolve(problem_of(plan, spec))
     figures = {
@@ -74,7 +91,7 @@ def run(sizes: str | None = None) -> dict[str, Any]:
         "factors": len(spec.factor),
         "blocks": s["blocks"],
         "seconds": seconds,
-        "cpu_seconds": _cpu(),
+        "cpu_seconds": cpu,
         "peak_memory_mb": _memory_mb(cores),
         "audited": s["audit"]["blocks"],
         "misses": s["audit"]["misses"],
@@ -93,7 +110,7 @@ def run(sizes: str | None = None) -> dict[str, Any]:
 
 
 def _cpu() -> float:
-    """CPU seconds of this process and of the workers that ended, plan included."""
+    """CPU seconds of this process and of the workers that ended."""
     uses = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(use.ru_utime + use.ru_stime for use in uses)
 

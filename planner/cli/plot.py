@@ -3,21 +3,55 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from planner.cli.app import AsJson, RunFolder, app, out
+from planner.cli.app import AsJson, app, out
+from planner.errors import Fault, InputError
 from planner.output import write_files
 from planner.plan import load_plan
+from planner.sweep.frames import fan_frame, heat_frame, tornado_frame, widest_pair
+from planner.sweep.results import SweepResult, load_sweep
+
+
+def _drawings(result: SweepResult, pair: str | None) -> dict[str, Callable[[], Any]]:
+    """Figures of a sweep by name."""
+    from planner import plot  # noqa: PLC0415  (matplotlib takes a second to import)
+
+    if "sensitivity" not in result.summary:
+        raise InputError([Fault("plot", "a sweep with --replan has no such figures")])
+    two = widest_pair(result) if pair is None else tuple(pair.split(","))
+    if pair is not None and len(two) != 2:
+        raise InputError([Fault("--pair", f"'{pair}' is not two factors, A,B")])
+    beyond = "cost beyond contracts, billion USD"
+    out: dict[str, Callable[[], Any]] = {
+        "tornado": lambda: plot.tornado(tornado_frame(result)),
+        "fan": lambda: plot.fan(fan_frame(result), words=beyond),
+    }
+    if len(two) == 2:
+        cost = f"cost by {two[0]} (down) and {two[1]} (across), billion USD"
+        heat = heat_frame(result, *two)
+        out["heat_map"] = lambda: plot.heat_map(heat, words=cost)
+    return out
 
 
 @app.command("plot")
 def plot_command(
-    run: RunFolder,
+    run: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="Run folder; none with --sweep.")
+    ] = None,
     what: Annotated[
         list[str] | None, typer.Option("--what", help="Figure; repeatable; all when absent.")
+    ] = None,
+    swept: Annotated[
+        Path | None, typer.Option("--sweep", help="Draw a finished sweep (Parquet file) instead.")
+    ] = None,
+    pair: Annotated[
+        str | None,
+        typer.Option(help="With --sweep: two factors of the heat map, A,B; else the widest."),
     ] = None,
     folder: Annotated[Path, typer.Option("--out", help="Folder to write into.")] = Path("figures"),
     format_: Annotated[
@@ -29,13 +63,28 @@ def plot_command(
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Draw figures of a saved plan.
+    """Draw figures of a saved plan, or of a sweep: tornado, fan and heat_map.
 
     Example: [bold]planner plot runs/small --what capacity --what flows --out figures[/bold]
+    Example: [bold]planner plot --sweep runs/sweep.parquet --pair growth,price[/bold]
     """
+    if (run is None) == (swept is None):
+        raise InputError([Fault("plot", "takes a run folder, or --sweep and a file")])
     from planner import plot  # noqa: PLC0415  (matplotlib takes a second to import)
 
-    images = plot.render(load_plan(run), format_, what, style)
+    if run is not None:
+        images = plot.render(load_plan(run), format_, what, style)
+    else:
+        assert swept is not None
+        drawn = _drawings(load_sweep(swept), pair)
+        faults = [
+            Fault("figure", f"'{name}' is not one of {', '.join(drawn)}")
+            for name in what or ()
+            if name not in drawn
+        ]
+        if faults:
+            raise InputError(faults)
+        images = {name: plot.image(drawn[name], format_, style) for name in what or drawn}
     files = {folder / f"{name}.{format_}": data for name, data in images.items()}
     write_files(files, force)
     if as_json:

@@ -27,6 +27,7 @@ redundancy are waived: they are judged afterwards.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -208,12 +209,18 @@ class Pays:
         """
         out = offered_chips.copy()
         for p in np.unique(self.pool[self.run >= 0]).tolist():
-            mine = np.flatnonzero((self.run >= 0) & (self.pool == p))
-            load = self.placed_chips[mine]
-            lacking = np.maximum(0.0, load.sum() - working_chips[:, p])
-            before = np.cumsum(load) - load
-            out[:, mine] = np.clip(lacking[:, None] - before, 0.0, load)
+            for o, lost in self.lost(p, working_chips[:, p]):
+                out[:, o] = lost
         return out
+
+    def lost(self, pool: int, working_chips: Floats) -> Iterator[tuple[int, Floats]]:
+        """Losses of a pool and their limits [n], from its working chips [n]."""
+        mine = np.flatnonzero((self.run >= 0) & (self.pool == pool))
+        load = self.placed_chips[mine]
+        lacking = np.maximum(0.0, load.sum() - working_chips)
+        before = np.cumsum(load) - load
+        for o, first, most in zip(mine.tolist(), before.tolist(), load.tolist(), strict=True):
+            yield o, np.clip(lacking - first, 0.0, most)
 
 
 def pays_of(inst: Instance, held: Held, t: int) -> Pays:

@@ -1,8 +1,9 @@
 """Lower bounds of many scenarios of one period: search in single precision, proof in double.
 
-A product in single precision finds, for each scenario, the price with the best bound; where the
-bound says that much is lost, slices are recombined (`planner.sweep.recombine`). The bound that
-counts is then evaluated in double precision for the prices found, less what rounding can do.
+A product in single precision finds, for each scenario, the price with the best bound. The bound
+that counts is then evaluated in double precision for the price found, less what rounding can do.
+A common stratum is searched among the prices that are best for one of its pilots, a rare one
+among all.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import numpy.typing as npt
 from planner.sweep.block import Floats, Ints
 from planner.sweep.duals import EPS, Prices, coefficients, pool_of
 from planner.sweep.problem import Period
-from planner.sweep.recombine import keys_of, slice_coefficients, slice_prices
+from planner.sweep.strata import ONE_STRATUM, Pilots, Strata
 
 Singles = npt.NDArray[np.float32]
-TILE = 4096
+TILE = 2048
 """Scenarios in one product: the result stays in cache."""
-COSTLY = 0.01
-"""Share of the contract cost above which slices are recombined: below, one price does."""
+MANY_PILOTS = 10_000
+"""Pilots of a stratum from which on the prices that none of them takes are left out."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,10 @@ class Affine:
 
     coefficients: Floats
     """[k, feature], USD."""
-    size: Singles
-    """Upper bound on the sum of the sizes of what was added up, by feature [k, feature]."""
+    size: Floats
+    """Most that the sizes of what was added up come to, by feature, over all bounds [feature]."""
     single: Singles
     """Coefficients in single precision [feature, k]."""
-
-    def rows(self, at: Ints, features: Floats) -> tuple[Floats, Floats]:
-        """Value and size of bound at[n] in each scenario [n]."""
-        value = np.einsum("nf,nf->n", features, self.coefficients[at])
-        return value, np.einsum("nf,nf->n", np.abs(features), self.size[at])
 
 
 def affine(period: Period, signed: Floats) -> Affine:
@@ -51,13 +47,12 @@ def affine(period: Period, signed: Floats) -> Affine:
     loss = signed[:, first + period.losses]
     linear = signed[:, :-1] @ period.lift
     linear[:, -1] += signed[:, -1]
-    size = np.abs(signed[:, :-1]) @ np.abs(period.lift)
-    size[:, -1] += np.abs(signed[:, -1])
+    most = np.abs(signed).max(axis=0, initial=0.0)
+    size = most[:-1] @ np.abs(period.lift)
+    size[-1] += most[-1]
     both = np.concatenate([linear, loss], axis=1)
-    sizes = np.concatenate([size, np.abs(loss)], axis=1)
-    # Rounded up: single precision is off by less than one part in a million.
-    size32 = (sizes * 1.000001).astype(np.float32)
-    return Affine(both, size32, np.ascontiguousarray(both.T.astype(np.float32)))
+    sizes = np.concatenate([size, most[first + period.losses]])
+    return Affine(both, sizes, np.ascontiguousarray(both.T.astype(np.float32)))
 
 
 @dataclass(frozen=True)
@@ -67,38 +62,38 @@ class Bounder:
     period: Period
     prices: Prices
     whole: Affine
-    """Bounds of whole optima."""
-    key: Ints
-    """Key of each price, -1 = too rare to be recombined [k]."""
-    slices: tuple[tuple[Affine, ...], ...]
-    """Bounds by key and slice."""
+    strata: Strata
+    searched: tuple[Ints, ...]
+    """Prices that a scenario of each stratum is searched among [k]."""
     terms: int
     """Most numbers added up in one bound."""
+    columns: Ints
+    """Serving columns that exact solves begin with."""
     rent: Floats
     """What a free chip of each group is worth over the period [k, g]."""
 
 
-def bounder(period: Period, prices: Prices, most_keys: int = 32) -> Bounder:
-    """Prepare the bounds of one period from its prices; the commonest keys are recombined."""
+def bounder(
+    period: Period, prices: Prices, pilots: Pilots | None = None, columns: Ints | None = None
+) -> Bounder:
+    """Prepare the bounds of one period from its prices; `pilots` tell which serve a stratum."""
     b = period.merged.block
     pool = pool_of(b, prices)
     whole = affine(period, coefficients(pool))
-    keys = keys_of(b, prices)
-    count = np.bincount(keys.of_price)
-    common = np.argsort(-count, kind="stable")[:most_keys]
-    number = np.full(len(count), -1, dtype=np.int64)
-    number[common] = np.arange(len(common))
-    parts = [slice_prices(b, prices, s) for s in range(len(b.share))]
-    slices = tuple(
-        tuple(
-            affine(period, slice_coefficients(b, part, prices, int(keys.leader[k]), s))
-            for s, part in enumerate(parts)
-        )
-        for k in common.tolist()
-    )
-    # Sums behind one coefficient, then the sum over features and slices.
+    every = np.arange(len(prices))
+    strata = ONE_STRATUM if pilots is None else pilots.strata
+    searched = [every] * len(strata)
+    if pilots is not None:
+        features = period.features(period.moves.multipliers.values(pilots.values))
+        for k in range(len(strata)):
+            mine = pilots.stratum == k
+            if np.count_nonzero(mine) >= MANY_PILOTS:
+                single = features[mine].astype(np.float32)
+                searched[k] = np.unique(best_of(whole.single, single)[0])
+    # Sums behind one coefficient, then the sum over features.
     terms = period.lift.shape[0] + period.lift.shape[1] + 2 * b.rate.shape[0] + len(b.share) + 16
-    return Bounder(period, prices, whole, number[keys.of_price], slices, terms, pool.free)
+    columns = np.zeros(0, dtype=np.int64) if columns is None else columns
+    return Bounder(period, prices, whole, strata, tuple(searched), terms, columns, pool.free)
 
 
 def best_of(single: Singles, features: Singles) -> tuple[Ints, Singles]:
@@ -107,30 +102,32 @@ def best_of(single: Singles, features: Singles) -> tuple[Ints, Singles]:
     value = np.empty(len(features), dtype=np.float32)
     for start in range(0, len(features), TILE):
         rows = slice(start, start + TILE)
-        product = features[rows] @ single
+        product = np.ascontiguousarray(features[rows]) @ single
         at[rows] = product.argmax(axis=1)
         value[rows] = np.take_along_axis(product, at[rows, None], axis=1)[:, 0]
     return at, value
 
 
-def lower_bounds(bounder: Bounder, features: Floats, contract_usd: Floats) -> tuple[Floats, Ints]:
+def lower_bounds(
+    bounder: Bounder, features: Floats, stratum: Ints | None = None
+) -> tuple[Floats, Ints]:
     """Proven lower bound on each scenario's recourse cost, USD [n], and its price [n].
 
+    `stratum` [n] narrows the search; without it, or where it is -1, every price is tried.
     Unserved and pay as you go cost at least 0, so that no bound is below 0.
     """
-    single = features.astype(np.float32)
-    at, rough = best_of(bounder.whole.single, single)
-    value, size = bounder.whole.rows(at, features)
-    out = value - bounder.terms * EPS * size
-    costly = np.flatnonzero(rough > COSTLY * contract_usd)
-    keys = bounder.key[at[costly]]
-    for key in np.unique(keys[keys >= 0]).tolist():
-        rows = costly[keys == key]
-        total, sizes = np.zeros(len(rows)), np.zeros(len(rows))
-        for part in bounder.slices[key]:
-            best, _ = best_of(part.single, single[rows])
-            some, its_size = part.rows(best, features[rows])
-            total += some
-            sizes += its_size
-        out[rows] = np.maximum(out[rows], total - bounder.terms * EPS * sizes)
-    return np.maximum(out, 0.0), at
+    every = np.arange(len(bounder.prices))
+    out, price = np.empty(len(features)), np.empty(len(features), dtype=np.int64)
+    stratum = np.full(len(features), -1, dtype=np.int64) if stratum is None else stratum
+    for k in np.unique(stratum).tolist():
+        prices = every if k < 0 else bounder.searched[k]
+        single = np.ascontiguousarray(bounder.whole.single[:, prices])
+        mine = np.flatnonzero(stratum == k)
+        for start in range(0, len(mine), TILE):
+            rows = mine[start : start + TILE]
+            some = np.ascontiguousarray(features[rows])
+            at = prices[(some.astype(np.float32) @ single).argmax(axis=1)]
+            value = np.einsum("nf,nf->n", some, bounder.whole.coefficients[at])
+            out[rows] = value - bounder.terms * EPS * (np.abs(some) @ bounder.whole.size)
+            price[rows] = at
+    return np.maximum(out, 0.0), price

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special
 
 from planner.errors import Fault, InputError
-from planner.sweep.block import Floats
+from planner.sweep.block import Floats, Ints
 from planner.sweep.spec import Choice, Factor, Lognormal, Normal, Spec, Uniform
 
 PAGE = 65_536
@@ -114,4 +114,14 @@ def _value(factor: Factor, u: Floats) -> Floats:
         up = low + np.sqrt(u * (high - low) * (mode - low))
         down = high - np.sqrt((1.0 - u) * (high - low) * (high - mode))
         out = np.where(u < cut, up, down)
+    return out
+
+
+def values_of(spec: Spec, scenarios: Ints) -> Floats:
+    """Factors of some scenarios, in their order [n, factor]; draws every page that they are on."""
+    out = np.empty((len(scenarios), len(spec.factor)))
+    of_page = scenarios // PAGE
+    for number in np.unique(of_page).tolist():
+        rows = np.flatnonzero(of_page == number)
+        out[rows] = page(spec, number)[scenarios[rows] - number * PAGE]
     return out

@@ -150,14 +150,19 @@ class BlockSolver:
     ends when none of the others has a reduced cost below 0, so its optimum is that of the whole.
     """
 
-    def __init__(self, block: Block, *, sift: bool = True):
-        """Pass the block's matrix; right-hand sides come with `solve`."""
+    def __init__(self, block: Block, *, sift: bool = True, columns: Ints | None = None):
+        """Pass the block's matrix; right-hand sides come with `solve`.
+
+        `columns` are serving columns to begin with, such as those that optima have used.
+        """
         self.block, self.layout = block, layout(block)
         self.parts = self.layout.parts(block)
         lay = self.layout
         self._held = np.arange(lay.hourly_at, lay.a.shape[1])
         if not sift:
-            self._held = np.concatenate([self._held, np.arange(lay.hourly_at)])
+            columns = np.arange(lay.hourly_at)
+        if columns is not None:
+            self._held = np.concatenate([self._held, columns])
         self._outside = np.ones(lay.a.shape[1], dtype=bool)
         self._outside[self._held] = False
         self._serve_t = sp.csr_array(lay.a[:, : lay.hourly_at].T)
@@ -279,3 +284,28 @@ class BlockSolver:
         self._held = np.concatenate([self._held, new])
         self._outside[new] = False
         return True
+
+
+def used_columns(layout: Layout, columns: sp.csr_array) -> Ints:
+    """Serving columns above 0 in any of the optima [k, column]."""
+    total = np.asarray(columns[:, : layout.hourly_at].sum(axis=0)).ravel()
+    return np.flatnonzero(total > 0)
+
+
+def tour(points: Floats, piece: int = 1000) -> Ints:
+    """An order in which neighbours follow one another, for hot starts [n].
+
+    Nearest neighbour by the sum of differences, within pieces of the order that they come in.
+    """
+    out = np.empty(len(points), dtype=np.int64)
+    for start in range(0, len(points), piece):
+        some = np.ascontiguousarray(points[start : start + piece])
+        waiting = np.ones(len(some), dtype=bool)
+        at = 0
+        for i in range(len(some)):
+            out[start + i] = start + at
+            waiting[at] = False
+            left = np.flatnonzero(waiting)
+            if len(left):
+                at = int(left[np.abs(some[left] - some[at]).sum(axis=1).argmin()])
+    return out

@@ -55,13 +55,14 @@ class Multipliers:
     def values(self, values: Floats) -> Floats:
         """Every product in each scenario [n, u]."""
         known: dict[Term, Floats] = {}
-        out = np.ones((len(values), len(self.products)))
+        # Column by column in memory: millions of rows, and everything here works on columns.
+        out = np.ones((len(self.products), len(values)))
         for u, product in enumerate(self.products):
             for term in product:
                 if term not in known:
                     known[term] = term_values(term, values)
-                out[:, u] *= known[term]
-        return out
+                out[u] *= known[term]
+        return out.T
 
 
 @dataclass(frozen=True)

@@ -62,23 +62,29 @@ class Period:
 
     def working(self, z: Floats) -> Floats:
         """Working chips under contract [n, p]."""
+        return np.stack([self.working_at(z, p) for p in range(len(self.usable))], axis=1)
+
+    def working_at(self, z: Floats, p: int) -> Floats:
+        """Working chips under contract in pool p [n]."""
         moves = self.moves
-        out = self.working_base * z[:, moves.kept]
-        for p, chips, u in zip(moves.new_pool, moves.new_chips, moves.new, strict=True):
-            out[:, p] += self.usable[p] * chips * z[:, u]
+        out: Floats = self.working_base[p] * z[:, moves.kept[p]]
+        for c in np.flatnonzero(moves.new_pool == p).tolist():
+            out = out + self.usable[p] * moves.new_chips[c] * z[:, moves.new[c]]
         return out
 
     def features(self, z: Floats) -> Floats:
-        """(z, 1, losses) of each scenario [n, u + 1 + l]."""
-        lost = np.zeros((len(z), 0))
-        if len(self.losses):
-            m = self.merged
-            none = np.zeros((len(z), len(m.pays.pool)))
-            raw = m.pays.most(none, self.working(z))
-            # Each loss is an offer of its own: merged and raw go one to one.
-            at = {int(k): i for i, k in enumerate(m.offer.tolist()) if k >= 0}
-            lost = raw[:, [at[k] for k in self.losses.tolist()]]
-        return np.concatenate([z, np.ones((len(z), 1)), lost], axis=1)
+        """(z, 1, losses) of each scenario [n, u + 1 + l], a column in one piece of memory."""
+        size = z.shape[1]
+        out = np.ones((size + 1 + len(self.losses), len(z)))
+        out[:size] = z.T
+        pays, of_raw = self.merged.pays, self.merged.offer
+        # Each loss is an offer of its own: merged and raw go one to one.
+        row = {int(o): size + 1 + i for i, o in enumerate(self.losses.tolist())}
+        for p in np.unique(pays.pool[pays.run >= 0]).tolist():
+            for o, lost in pays.lost(p, self.working_at(z, p)):
+                if int(of_raw[o]) in row:
+                    out[row[int(of_raw[o])]] = lost
+        return out.T
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ def problem_of(plan: Plan, spec: Spec, inst: Instance | None = None) -> Problem:
     faults = [
         Fault("spec", "touches nothing in this plan", None, f"factor '{f.name}'")
         for i, f in enumerate(spec.factor)
-        if i not in touched
+        if i not in touched and spec.untouched == "fault"
     ]
     faults += _unknown_losses(inst, spec)
     if faults:

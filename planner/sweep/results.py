@@ -35,8 +35,8 @@ class SweepResult:
     """Counts, cost quantiles, CVaR, audit, sensitivity; also in the file's metadata."""
 
     def columns(self, *names: str) -> pd.DataFrame:
-        """Columns of the file, scenario by scenario."""
-        frame: pd.DataFrame = pq.read_table(self.path, columns=list(names)).to_pandas()
+        """Columns of the file, all where none is named, scenario by scenario."""
+        frame: pd.DataFrame = pq.read_table(self.path, columns=list(names) or None).to_pandas()
         return frame
 
     def heat_map(self, first: str, second: str, bins: int = BINS) -> pd.DataFrame:
@@ -145,6 +145,17 @@ def audit_summary(audited: AuditedBlocks, mean_lower_usd: float, periods: int) -
         "least_gap": float(gap.min(initial=0.0)),
         "mean_usd": mean_lower_usd + periods * more,
         "mean_half_width_usd": _finite(periods * half),
+    }
+
+
+def rerouted_summary(contract: Floats, lower: Floats, upper: Floats) -> dict[str, Any]:
+    """How far the upper bounds of rerouted blocks [n] are from the lower ones, as a gap."""
+    gap = (upper - lower) / np.maximum(contract + upper, 1.0)
+    return {
+        "blocks": len(gap),
+        "share_within_0.1pct": float((gap <= TOLERANCE).mean()),
+        "share_within_1pct": float((gap <= 10 * TOLERANCE).mean()),
+        "median_gap": float(np.median(gap)),
     }
 
 

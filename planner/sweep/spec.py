@@ -174,6 +174,9 @@ class Spec(_Strict):
     seed: Annotated[int, Field(ge=0)] = 0
     periods: Literal["open", "all"] = "open"
     """Periods that factors move: those not over at as_of, or all."""
+    untouched: Literal["fault", "ignore"] = "fault"
+    """A factor that touches nothing in the plan is a fault; ignored, plans that differ in what it
+    moves can be compared under one specification."""
     factor: tuple[Factor, ...]
     correlation: tuple[Correlation, ...] = ()
     rows: tuple[tuple[float, ...], ...] = ()

@@ -16,12 +16,20 @@ import numpy as np
 
 from planner.sweep.block import Floats, Ints
 from planner.sweep.bounds import Bounder, bounder
-from planner.sweep.draws import page
+from planner.sweep.draws import PAGE, page, pages
+from planner.sweep.exact import layout, used_columns
 from planner.sweep.problem import Problem
+from planner.sweep.spec import Spec
+from planner.sweep.strata import Pilots, drawn_pilots
 from planner.sweep.train import train
-from planner.sweep.work import exact_rows, page_bounds, pilots, rerouted
+from planner.sweep.work import exact_rows, page_bounds, rerouted, scarce_chips
 
 PROBLEM = "problem.joblib"
+PILOTS = "pilots.joblib"
+MOST_PILOTS = 60_000
+"""Scenarios among which training looks for those to solve."""
+PILOT_PAGES = 16
+"""Pages that they come from, spread over all."""
 
 
 def values_file(folder: Path, number: int) -> Path:
@@ -39,6 +47,11 @@ def optima_file(folder: Path, t: int) -> Path:
     return folder / f"optima-{t:03d}.joblib"
 
 
+def scarce_file(folder: Path, t: int) -> Path:
+    """Scarcest chip family under each price of a period [k]."""
+    return folder / f"scarce-{t:03d}.npy"
+
+
 def bounds_file(folder: Path, t: int, number: int) -> Path:
     """Contract cost, lower bound and price of a page in a period [3, n]."""
     return folder / f"bounds-{t:03d}-{number:05d}.npy"
@@ -54,7 +67,8 @@ def upper_file(folder: Path, t: int, name: str) -> Path:
     return folder / f"upper-{t:03d}-{name}.npy"
 
 
-def _save(path: Path, array: Any) -> None:
+def save(path: Path, array: Any) -> None:
+    """Write an array under its name, whole or not at all."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with fresh.open("wb") as file:
         np.save(file, array)
@@ -94,7 +108,29 @@ def draw_task(folder: Path, number: int) -> None:
     """Draw one page."""
     target = values_file(folder, number)
     if not target.exists():
-        _save(target, page(problem_in(folder).spec, number))
+        save(target, page(problem_in(folder).spec, number))
+
+
+def save_pilots(folder: Path, spec: Spec) -> None:
+    """Pilots from pages that are drawn, spread over the whole sweep."""
+    target = folder / PILOTS
+    if not target.exists():
+        every = pages(spec)
+        chosen = np.unique(np.linspace(0, every - 1, min(every, PILOT_PAGES)).astype(int)).tolist()
+        drawn = (np.load(values_file(folder, number)) for number in chosen)
+        save_joblib(target, drawn_pilots(drawn, MOST_PILOTS, spec.seed))
+
+
+def drawn_values(folder: Path, scenarios: Ints) -> Floats:
+    """Factors of some scenarios, in their order [n, factor]."""
+    parts, rows = [], []
+    of_page = scenarios // PAGE
+    for number in np.unique(of_page).tolist():
+        mine = np.flatnonzero(of_page == number)
+        whole = np.load(values_file(folder, number), mmap_mode="r")
+        parts.append(np.asarray(whole[scenarios[mine] - number * PAGE]))
+        rows.append(mine)
+    return np.concatenate(parts)[np.argsort(np.concatenate(rows), kind="stable")]
 
 
 def train_task(folder: Path, t: int, solves: int) -> None:
@@ -103,10 +139,14 @@ def train_task(folder: Path, t: int, solves: int) -> None:
     if target.exists():
         return
     problem = problem_in(folder)
-    period, spec = problem.periods[t], problem.spec
-    trained = train(period, pilots(spec), solves, spec.seed)
+    period = problem.periods[t]
+    pilots: Pilots = joblib.load(folder / PILOTS)
+    trained = train(period, pilots, solves, problem.spec.seed)
     save_joblib(optima_file(folder, t), trained)
-    save_joblib(target, bounder(period, trained.prices))
+    used = used_columns(layout(period.merged.block), trained.columns)
+    each = bounder(period, trained.prices, pilots, used)
+    save(scarce_file(folder, t), scarce_chips(problem, each))
+    save_joblib(target, each)
 
 
 def bounds_task(folder: Path, t: int, number: int) -> None:
@@ -115,27 +155,26 @@ def bounds_task(folder: Path, t: int, number: int) -> None:
     if not target.exists():
         values = np.load(values_file(folder, number))
         contract, lower, price = page_bounds(period_in(folder, t), values)
-        _save(target, np.stack([contract, lower, price.astype(float)]))
+        save(target, np.stack([contract, lower, price.astype(float)]))
 
 
 def exact_task(folder: Path, t: int, name: str, scenarios: Ints) -> None:
     """Solve scenarios of one period exactly."""
     target = exact_file(folder, t, name)
     if not target.exists():
-        problem = problem_in(folder)
-        each = period_in(folder, t)
-        rows = exact_rows(each, problem.spec, scenarios, classes_of(problem, t))
-        _save(target, rows)
+        values = drawn_values(folder, scenarios)
+        rows = exact_rows(period_in(folder, t), values, classes_of(problem_in(folder), t))
+        save(target, np.column_stack([scenarios, rows]))
 
 
 def upper_task(folder: Path, t: int, name: str, scenarios: Ints) -> None:
     """Reroute scenarios of one period."""
     target = upper_file(folder, t, name)
     if not target.exists():
-        problem = problem_in(folder)
         each, trained = period_in(folder, t), joblib.load(optima_file(folder, t))
-        rows = rerouted(each, trained, problem.spec, scenarios, classes_of(problem, t))
-        _save(target, rows)
+        values = drawn_values(folder, scenarios)
+        rows = rerouted(each, trained, values, classes_of(problem_in(folder), t))
+        save(target, np.column_stack([scenarios, rows]))
 
 
 def classes_of(problem: Problem, t: int) -> Floats:

@@ -6,28 +6,11 @@ import numpy as np
 
 from planner.sweep.block import Floats, Ints
 from planner.sweep.bounds import Bounder, lower_bounds
-from planner.sweep.draws import PAGE, page, pages
-from planner.sweep.exact import BlockSolver
+from planner.sweep.exact import BlockSolver, layout, tour
 from planner.sweep.general import general_bounds, scenario_terms
+from planner.sweep.problem import Problem
 from planner.sweep.reroute import upper_bounds
-from planner.sweep.spec import Spec
 from planner.sweep.train import Trained
-
-PILOTS = 60_000
-"""Scenarios among which training looks for those to solve."""
-
-
-def pilots(spec: Spec, count: int = PILOTS) -> Floats:
-    """Values of the factors in scenarios spread over the whole sweep [n, factor]."""
-    every = pages(spec)
-    chosen = np.unique(np.linspace(0, every - 1, min(every, 4)).astype(int)).tolist()
-    each = -(-count // len(chosen))
-    rng = np.random.default_rng([spec.seed, 2])
-    parts = []
-    for number in chosen:
-        values = page(spec, number)
-        parts.append(values[rng.permutation(len(values))[:each]])
-    return np.concatenate(parts)
 
 
 def page_bounds(each: Bounder, values: Floats) -> tuple[Floats, Floats, Ints]:
@@ -38,39 +21,31 @@ def page_bounds(each: Bounder, values: Floats) -> tuple[Floats, Floats, Ints]:
     if period.general:
         lower, price = general_bounds(each, values, z)
     else:
-        lower, price = lower_bounds(each, period.features(z), contract)
+        lower, price = lower_bounds(each, period.features(z), each.strata.number(values))
     return contract, lower, price
 
 
-def values_of(spec: Spec, scenarios: Ints) -> Floats:
-    """Factors of some scenarios, in their order [n, factor]."""
-    out = np.empty((len(scenarios), len(spec.factor)))
-    of_page = scenarios // PAGE
-    for number in np.unique(of_page).tolist():
-        rows = np.flatnonzero(of_page == number)
-        out[rows] = page(spec, number)[scenarios[rows] - number * PAGE]
-    return out
+def exact_rows(each: Bounder, values: Floats, classes: Floats) -> Floats:
+    """Contract, lower, exact cost and unserved by class of scenarios [n, 3 + class].
 
-
-def exact_rows(each: Bounder, spec: Spec, scenarios: Ints, classes: Floats) -> Floats:
-    """Scenario, contract, lower, exact cost and unserved by class [n, 4 + class].
-
-    Like scenarios are solved one after another, for hot starts. `classes` [j, class] says what
-    one unit of a job's unserved demand counts for.
+    Like scenarios are solved one after another, for hot starts. values [n, factor]; `classes`
+    [j, class] says what one unit of a job's unserved demand counts for.
     """
     period = each.period
-    values = values_of(spec, scenarios)
     contract, lower, at = page_bounds(each, values)
     z = period.moves.multipliers.values(values)
-    exact = np.empty(len(scenarios))
-    unserved = np.empty((len(scenarios), classes.shape[1]))
+    exact = np.empty(len(values))
+    unserved = np.empty((len(values), classes.shape[1]))
     sides = period.sides(z)
-    solver = BlockSolver(period.merged.block)
+    solver = BlockSolver(period.merged.block, columns=each.columns)
     lay = solver.layout
     j, s = lay.demand.T
     weight = np.where(period.merged.block.weekly[j], 1.0, period.merged.block.share[s])
     counts = classes[j] * weight[:, None]
-    for i in np.argsort(at, kind="stable").tolist():
+    order = np.argsort(at, kind="stable")
+    lines = each.whole.coefficients[np.unique(at)]
+    points = period.features(z)[order] * np.abs(lines).mean(axis=0)
+    for i in order[tour(points)].tolist():
         if period.general:
             rate, cost = scenario_terms(period, values[i : i + 1], z[i : i + 1])
             solver = solver.with_rate(rate[0])
@@ -79,24 +54,37 @@ def exact_rows(each: Bounder, spec: Spec, scenarios: Ints, classes: Floats) -> F
             found = solver.solve(sides, i)
         exact[i] = found.cost_usd
         unserved[i] = found.x[lay.unserved_at :] @ counts
-    head = np.stack([scenarios.astype(float), contract, lower, exact], axis=1)
-    return np.concatenate([head, unserved], axis=1)
+    return np.concatenate([np.stack([contract, lower, exact], axis=1), unserved], axis=1)
 
 
-def rerouted(
-    each: Bounder, trained: Trained, spec: Spec, scenarios: Ints, classes: Floats
-) -> Floats:
-    """Scenario, contract, lower, upper cost and unserved by class [n, 4 + class].
+def rerouted(each: Bounder, trained: Trained, values: Floats, classes: Floats) -> Floats:
+    """Contract, lower, upper cost and unserved by class of scenarios [n, 3 + class].
 
     Needs a period whose rates and prices do not move.
     """
     period = each.period
-    values = values_of(spec, scenarios)
     contract, lower, at = page_bounds(each, values)
     z = period.moves.multipliers.values(values)
-    lay = BlockSolver(period.merged.block).layout
     upper, unserved = upper_bounds(
-        period.merged.block, lay, trained.columns, trained.demand, at, period.sides(z)
-    )
-    head = np.stack([scenarios.astype(float), contract, lower, upper], axis=1)
+        period.merged.block, layout(period.merged.block), trained.columns, trained.demand, at,
+        period.sides(z),
+    )  # fmt: skip
+    head = np.stack([contract, lower, upper], axis=1)
     return np.concatenate([head, unserved @ classes], axis=1)
+
+
+def scarce_chips(problem: Problem, each: Bounder) -> Ints:
+    """Chip family that earns the most rent under each price, -1 = none [k].
+
+    Numbers are positions among the sorted names.
+    """
+    period = each.period
+    names = sorted(set(problem.inst.pools.chip))
+    z = np.ones((1, len(period.moves.multipliers.products)))
+    rent = each.rent * np.maximum(period.sides(z).free[0], 0.0)
+    total = np.zeros((len(rent), len(names)))
+    groups = {int(g): p for p, g in enumerate(period.merged.pool.tolist()) if g >= 0}
+    for g, p in groups.items():
+        total[:, names.index(problem.inst.pools.chip[p])] += rent[:, g]
+    out: Ints = np.where(total.max(axis=1) > 0, total.argmax(axis=1), -1)
+    return out

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
+from planner.sweep import bounds
 from planner.sweep.bounds import bounder, lower_bounds
 from planner.sweep.draws import page
 from planner.sweep.duals import Prices, coefficients, features, pool_of
@@ -14,8 +13,9 @@ from planner.sweep.exact import BlockSolver, layout
 from planner.sweep.problem import problem_of
 from planner.sweep.reroute import upper_bounds
 from planner.sweep.spec import Spec
+from planner.sweep.strata import pilots_of
 from planner.sweep.train import train
-from planner.sweep.work import exact_rows, page_bounds, pilots
+from planner.sweep.work import exact_rows, page_bounds
 from tests.cases import claude_plan, small_plan
 from tests.sweep.sweeps import (
     MOVING_RATES,
@@ -37,13 +37,13 @@ def test_a_thousand_blocks_lie_between_their_bounds(which: str) -> None:
     moving = [p for p in found.periods if p.moves.touched]
     solved = 0
     for period in moving:
-        trained = train(period, pilots(found.spec), 40, 1)
+        trained = train(period, pilots_of(page(found.spec, 0)), 24, 1)
         each = bounder(period, trained.prices)
         values = page(found.spec, 0)
         values = values[rng.permutation(len(values))[: -(-1000 // len(moving))]]
         z = period.moves.multipliers.values(values)
         contract = z @ period.contract_usd
-        lower, at = lower_bounds(each, period.features(z), contract)
+        lower, at = lower_bounds(each, period.features(z))
         sides = period.sides(z)
         upper, _ = upper_bounds(
             period.merged.block, layout(period.merged.block), trained.columns, trained.demand, at,
@@ -103,24 +103,40 @@ def test_any_prices_give_a_bound() -> None:
 def test_an_optimums_own_prices_are_tight() -> None:
     for period in problem().periods:
         z = period.moves.multipliers.values(page(problem().spec, 0)[:30])
-        trained = train(period, page(problem().spec, 0)[:30], 30, 1)
-        lower, _ = lower_bounds(bounder(period, trained.prices), period.features(z), np.ones(30))
+        trained = train(period, pilots_of(page(problem().spec, 0)[:30]), 30, 1)
+        lower, _ = lower_bounds(bounder(period, trained.prices), period.features(z))
         np.testing.assert_allclose(lower, exact_costs(period, z), rtol=1e-6, atol=10.0)
 
 
-def test_more_prices_never_loosen_and_recombined_slices_tighten() -> None:
+def test_more_prices_never_loosen() -> None:
     period = problem().periods[2]
-    trained = train(period, pilots(problem().spec), 40, 1)
-    few = bounder(period, trained.prices.take(np.arange(5)))
-    few = replace(few, key=np.full(5, -1))
-    many = bounder(period, trained.prices)
-    alone = replace(many, key=np.full(len(trained.prices), -1))
+    trained = train(period, pilots_of(page(problem().spec, 0)), 40, 1)
     z = period.moves.multipliers.values(page(problem().spec, 0))
-    one = np.ones(len(z))
-    loose, tight, single = (lower_bounds(b, period.features(z), one)[0] for b in (few, many, alone))
-    assert (single >= loose * (1 - 1e-6) - 10).all()
-    assert (tight > single * (1 + 1e-6) + 10).any()
-    assert (tight >= single).all()
+    few, many = (
+        lower_bounds(bounder(period, trained.prices.take(np.arange(k))), period.features(z))[0]
+        for k in (5, len(trained.prices))
+    )
+    assert (many >= few * (1 - 1e-6) - 10).all()
+    assert (many > few * (1 + 1e-6) + 10).any()
+
+
+def test_a_common_stratum_is_searched_among_the_prices_that_serve_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    period = problem().periods[2]
+    values = page(problem().spec, 0)
+    pilots = pilots_of(values)
+    trained = train(period, pilots, 60, 1)
+    monkeypatch.setattr(bounds, "MANY_PILOTS", 30)
+    each = bounder(period, trained.prices, pilots)
+    sizes = [len(prices) for prices in each.searched]
+    assert len(sizes) == 4
+    assert min(sizes) < len(trained.prices)
+    features = period.features(period.moves.multipliers.values(values))
+    narrow, _ = lower_bounds(each, features, pilots.stratum)
+    whole, _ = lower_bounds(each, features)
+    # These are the pilots themselves: what none of them takes is no loss to them.
+    np.testing.assert_allclose(narrow, whole, rtol=1e-5, atol=100.0)
 
 
 HARD: dict[str, dict[str, float]] = {
@@ -142,11 +158,10 @@ def test_hard_scenarios_are_right(name: str) -> None:
     total = 0.0
     for period in found.periods:
         values = page(found.spec, 0)
-        trained = train(period, values, 1, 1)
+        trained = train(period, pilots_of(values), 1, 1)
         lower, _ = lower_bounds(
             bounder(period, trained.prices),
             period.features(period.moves.multipliers.values(values)),
-            np.ones(1),
         )
         exact = exact_costs(period, period.moves.multipliers.values(values))
         assert lower[0] == pytest.approx(exact[0], rel=1e-6, abs=10.0)
@@ -188,16 +203,15 @@ def test_rates_and_prices_that_move_keep_the_bound() -> None:
         if not period.moves.touched:
             continue
         assert period.general
-        trained = train(period, pilots(found.spec), 60, 1)
+        trained = train(period, pilots_of(page(found.spec, 0)), 60, 1)
         each = bounder(period, trained.prices)
-        scenarios = np.arange(60)
+        values = page(found.spec, 0)[:60]
         classes = np.zeros((period.merged.block.rate.shape[0], 1))
-        rows = exact_rows(each, found.spec, scenarios, classes)
-        lower, exact = rows[:, 2], rows[:, 3]
+        contract, lower, exact = exact_rows(each, values, classes)[:, :3].T
         assert (lower <= exact + RELATIVE * np.maximum(exact, 1e6)).all(), t
-        z = period.moves.multipliers.values(page(found.spec, 0)[:60])
+        z = period.moves.multipliers.values(values)
         assert not np.allclose(exact, exact_costs(period, z))
-        close.extend(((exact - lower) / (rows[:, 1] + exact)).tolist())
+        close.extend(((exact - lower) / (contract + exact)).tolist())
     assert np.median(close) < 0.1
 
 
@@ -206,7 +220,7 @@ def test_a_rate_sweep_where_nothing_moves_is_the_plain_one() -> None:
     still = [1.0 if n not in ("growth", "software", "band") else 0.0 for n in names]
     found = problem_of(small_plan(), spec(MOVING_RATES, design="list", rows=[still]))
     for period in found.periods:
-        trained = train(period, page(found.spec, 0), 1, 1)
+        trained = train(period, pilots_of(page(found.spec, 0)), 1, 1)
         _, lower, _ = page_bounds(bounder(period, trained.prices), page(found.spec, 0))
         z = np.ones((1, len(period.moves.multipliers.products)))
         exact = BlockSolver(period.merged.block).solve(period.sides(z), 0).cost_usd

@@ -84,3 +84,72 @@ def test_a_bad_specification_writes_nothing(
     assert code == 2
     assert "factor 'chips': kind" in capsys.readouterr().err
     assert not list(folder.glob("out*"))
+
+
+def test_a_sweep_is_drawn(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = folder / "out.parquet"
+    run, spec = str(folder / "run"), str(folder / "spec.toml")
+    assert call(monkeypatch, "sweep", run, spec, "--out", str(target), "--solves", "20",
+                "--audit-blocks", "10", "--upper", "all") == 0  # fmt: skip
+    rows = load_sweep(target).columns()
+    assert (rows.cost_lower_usd <= rows.cost_upper_usd).all()
+    assert (rows.unserved_at_most_interactive_million_requests >= 0).all()
+    figures = folder / "figures"
+    common = ("plot", "--sweep", str(target), "--out", str(figures))
+    assert call(monkeypatch, *common) == 0
+    for name in ("tornado", "fan", "heat_map"):
+        assert (figures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    capsys.readouterr()
+    other = ("--what", "heat_map", "--pair", "chips,growth", "--format", "svg")
+    assert call(monkeypatch, *common, *other) == 0
+    assert "heat_map.svg" in capsys.readouterr().out
+    for wrong in (("--pair", "chips"), ("--pair", "chips,rain"), ("--what", "capacity")):
+        assert call(monkeypatch, *common, "--force", *wrong) == 2
+    assert call(monkeypatch, "plot", run, "--sweep", str(target)) == 2
+    assert call(monkeypatch, "plot") == 2
+
+
+def test_contracts_move_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "spec.toml").write_text(
+        """design = "grid"
+
+[[factor]]
+name = "growth"
+kind = "demand_growth"
+values = [-0.05, 0.05]
+"""
+    )
+    run, spec = str(folder / "run"), str(folder / "spec.toml")
+    said = {}
+    for name, more in (("a", ()), ("b", ("--json",))):
+        target = folder / f"{name}.parquet"
+        assert call(monkeypatch, "sweep", run, spec, "--out", str(target), "--replan", "--plans",
+                    "1", "--gap", "0.05", *more) == 0  # fmt: skip
+        said[name] = capsys.readouterr().out
+    assert "2 scenarios, contracts free" in said["a"]
+    assert "proven" in said["a"]
+    assert json.loads(said["b"])["planned"] == 1
+    assert call(monkeypatch, "plot", "--sweep", str(folder / "a.parquet")) == 2
+
+
+def test_regret_of_two_plans(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, spec = str(folder / "run"), str(folder / "spec.toml")
+    target = folder / "out.parquet"
+    assert call(monkeypatch, "sweep", run, spec, "--out", str(target), "--solves", "20",
+                "--audit-blocks", "10") == 0  # fmt: skip
+    capsys.readouterr()
+    assert call(monkeypatch, "regret", str(target), str(target)) == 0
+    said = capsys.readouterr().out
+    assert "100%" in said
+    assert "from lower bounds" in said
+    assert call(monkeypatch, "regret", str(target), "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["mean_regret_usd"] == 0.0
+    assert row["exact"] is False
+    assert call(monkeypatch, "regret", str(folder / "spec.toml")) == 2

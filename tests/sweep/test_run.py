@@ -14,7 +14,7 @@ from scipy.stats import beta
 
 from planner import Plan
 from planner.errors import RunFolderError
-from planner.sweep import draws, tasks, work
+from planner.sweep import draws, gather, tasks
 from planner.sweep import run as run_module
 from planner.sweep.audit import mean_interval, sample_blocks, share_within
 from planner.sweep.results import SweepResult, cost_summary, load_sweep, regret, sensitivity
@@ -117,7 +117,7 @@ def test_results_do_not_depend_on_pages_or_processes(
     what = spec(grid, design="grid")
     one = table(run(tmp_path, "one", spec=what))
     pd.testing.assert_frame_equal(table(run(tmp_path, "two", spec=what, jobs=2)), one)
-    for module in (draws, work, run_module):
+    for module in (draws, gather, tasks, run_module):
         monkeypatch.setattr(module, "PAGE", 5)
     # Pilots are all scenarios, in another order: bounds differ by what is trained, costs do not.
     paged = table(run(tmp_path, "three", spec=what, certify="exact"))

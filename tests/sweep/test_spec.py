@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from planner.errors import InputError
-from planner.sweep import draws, work
-from planner.sweep.draws import correlation_root, page
+from planner.sweep import draws
+from planner.sweep.draws import correlation_root, page, values_of
 from planner.sweep.problem import problem_of
 from planner.sweep.spec import load_spec, spec_of
-from planner.sweep.work import values_of
 from tests.cases import small_plan
 from tests.sweep.sweeps import FACTORS, factor, spec
 
@@ -82,6 +81,15 @@ def test_every_fault_is_told_at_once() -> None:
 def test_a_factor_that_touches_nothing_is_a_fault(bad: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         problem_of(small_plan(), spec([*FACTORS[:2], bad]))
+
+
+def test_a_factor_that_touches_nothing_may_be_ignored() -> None:
+    """Plans that differ in what it moves are compared under one specification."""
+    idle = [*FACTORS[:2], factor("a", "deal", 0, 1)]
+    found = problem_of(small_plan(), spec(idle, untouched="ignore"))
+    plain = problem_of(small_plan(), spec(FACTORS[:2]))
+    for one, other in zip(found.periods, plain.periods, strict=True):
+        assert one.moves.multipliers.products == other.moves.multipliers.products
 
 
 def test_a_file_with_its_list(tmp_path: Path) -> None:
@@ -179,7 +187,6 @@ def test_a_scenario_is_the_same_however_it_is_asked_for(
     design: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(draws, "PAGE", 64)
-    monkeypatch.setattr(work, "PAGE", 64)
     found = spec(design=design, scenarios=200)
     every = np.concatenate([page(found, n) for n in range(4)])
     assert len(every) == 200

@@ -1,0 +1,159 @@
+"""Contracts move too: bounds from the plan's certificate hold for any other data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from planner import solve
+from planner.audit.model import audit_model
+from planner.errors import InputError, RunFolderError
+from planner.instance import build_instance
+from planner.sweep.draws import page
+from planner.sweep.replan import certificate_bound, proof_of, replan
+from planner.sweep.scenario import scenario_case
+from planner.sweep.spec import Spec
+from tests.cases import random_case, small_plan
+from tests.cases_rules import tiny_rules_case
+from tests.sweep.sweeps import factor, spec
+
+MOVING: list[dict[str, Any]] = [
+    factor("growth", "demand_growth", -0.2, 0.3),
+    factor("batch", "demand", 0.7, 1.4, **{"class": "batch"}),
+    factor("usable", "capacity", 0.9, 1.0, cloud="alder"),
+    factor("prices", "price", 0.8, 1.3),
+]
+SMALL_MOVING = [f for f in MOVING if f["name"] != "usable"]
+
+
+def bound_of(proof: Any, case: Any) -> float:
+    return certificate_bound(proof, audit_model(build_instance(case)))
+
+
+def test_the_plans_own_data_give_its_own_bound() -> None:
+    for plan in (small_plan(), solve(tiny_rules_case(), gap=0.0)):
+        proof = proof_of(plan)
+        assert bound_of(proof, plan.case) == pytest.approx(plan.bound_usd, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_plan_of_another_case_is_cheaper_than_the_bound(seed: int) -> None:
+    """Trees with many leaves, and data that move far."""
+    plan = solve(random_case(seed), gap=0.0)
+    proof = proof_of(plan)
+    wanted = [
+        factor("growth", "demand_growth", -0.6, 1.0),
+        factor("chips", "capacity", 0.5, 1.0),
+        factor("prices", "price", 0.5, 2.0),
+    ]
+    what = spec(wanted, scenarios=4, seed=seed)
+    for values in page(what, 0):
+        case = scenario_case(plan.case, what, values)
+        best = solve(case, gap=0.0)
+        assert bound_of(proof, case) <= best.objective_usd * (1 + 1e-7) + 1.0
+
+
+def test_bounds_are_close_where_little_moves() -> None:
+    plan = small_plan()
+    proof = proof_of(plan)
+    what = spec([factor("growth", "demand_growth", -0.02, 0.02)], scenarios=3)
+    for values in page(what, 0):
+        case = scenario_case(plan.case, what, values)
+        best = solve(case, gap=0.0).objective_usd
+        bound = bound_of(proof, case)
+        assert 0.97 * best <= bound <= best * (1 + 1e-7)
+
+
+def test_a_later_chip_moves_labels_and_keeps_the_bound() -> None:
+    plan = small_plan()
+    late = [c.chip for c in plan.case.chips if c.ready_for_service is not None]
+    what = spec(
+        [{"name": "late", "kind": "slip_days", "where": {"chip": late[0]}}],
+        design="list", rows=[[0.0], [900.0], [1100.0]],
+    )  # fmt: skip
+    proof, before = proof_of(plan), -np.inf
+    for values in page(what, 0):
+        case = scenario_case(plan.case, what, values)
+        best = solve(case, gap=0.0).objective_usd
+        assert bound_of(proof, case) <= best * (1 + 1e-7)
+        assert best >= before - 1.0
+        before = best
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "lost": ({"name": "a", "kind": "lost", "values": ["alder"]}, "cannot move with lost"),
+    "band": ({"name": "a", "kind": "rate_band"}, "cannot move with rate_band"),
+    "period": (
+        {"name": "a", "kind": "capacity", "where": {"period": "2027-Q1"}}, "capacity by period",
+    ),
+    "nothing": ({"name": "a", "kind": "demand", "where": {"model": "none"}}, "touches nothing"),
+    "no deal": ({"name": "a", "kind": "deal", "where": {"deal": "none"}}, "touches nothing"),
+    "no price": ({"name": "a", "kind": "price", "where": {"offer": "no"}}, "touches nothing"),
+    "no pool": ({"name": "a", "kind": "capacity", "where": {"chip": "no"}}, "touches nothing"),
+    "no date": ({"name": "a", "kind": "slip_days", "where": {"chip": "no"}}, "touches nothing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_no_case_can_be_written_for_is_refused(name: str, tmp_path: Path) -> None:
+    given, rule = REFUSED[name]
+    what = spec([given], design="list", rows=[[0.0]])
+    with pytest.raises(InputError, match=rule):
+        replan(small_plan(), what, out=tmp_path / "a.parquet")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_share_above_one_is_a_fault_of_the_case() -> None:
+    what = spec([{"name": "chips", "kind": "capacity"}], design="list", rows=[[3.0]])
+    with pytest.raises(InputError, match="usable_share"):
+        scenario_case(small_plan().case, what, np.array([3.0]))
+
+
+def replanned(tmp_path: Path, name: str, what: Spec, **more: Any) -> Any:
+    return replan(small_plan(), what, out=tmp_path / f"{name}.parquet", gap=0.0, **more)
+
+
+class _StopError(Exception):
+    pass
+
+
+def test_bounds_for_all_and_plans_for_some(tmp_path: Path) -> None:
+    what = spec(SMALL_MOVING, scenarios=6)
+    result = replanned(tmp_path, "a", what, plans=2)
+    rows = result.columns()
+    assert len(rows) == 6
+    made = rows[rows.status == "proven"]
+    assert len(made) == 2
+    assert rows.certificate_bound_usd.idxmin() in made.index
+    assert rows.certificate_bound_usd.idxmax() in made.index
+    assert (made.certificate_bound_usd <= made.cost_usd * (1 + 1e-7)).all()
+    assert (rows.certificate_bound_usd <= rows.cost_lower_usd).all()
+    assert rows.cost_usd.notna().sum() == 2
+
+    def stop(step: str, done: int, _all: int) -> None:
+        if step == "plan" and done == 1:
+            raise _StopError
+
+    with pytest.raises(_StopError):
+        replanned(tmp_path, "b", what, plans=2, progress=stop)
+    again = replanned(tmp_path, "b", what, plans=2)
+    np.testing.assert_array_equal(again.columns().cost_lower_usd, rows.cost_lower_usd)
+    with pytest.raises(RunFolderError, match="exists"):
+        replanned(tmp_path, "b", what, plans=2)
+
+
+def test_a_rejected_deal_is_not_signed() -> None:
+    case = tiny_rules_case()
+    deal = case.deals[0].deal
+    what = spec(
+        [{"name": "deal", "kind": "deal", "where": {"deal": deal}}], design="list",
+        rows=[[0.0], [1.0]],
+    )  # fmt: skip
+    without, with_it = (scenario_case(case, what, values) for values in page(what, 0))
+    assert without.deals[0].status == "rejected"
+    assert with_it.deals[0].status == case.deals[0].status
+    back = scenario_case(without, what, np.array([1.0]))
+    assert back.deals[0].status == "negotiating"
