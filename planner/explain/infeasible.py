@@ -31,6 +31,7 @@ from planner.explain.report import (
 )
 from planner.explain.shortage import shortages_of
 from planner.matrix import Matrix
+from planner.redundancy.mode import redundancy_mode
 from planner.solve.certificate import proven_bound
 from planner.solve.options import SolveOptions
 from planner.solve.run import solve_matrix
@@ -60,6 +61,13 @@ def explain_case(
     return run.report()
 
 
+LOSSES_LEFT_OUT = (
+    "losses are left out: on a case of this size they are held by rounds of cuts, which this"
+    " search does not make; a conflict that only a loss makes is not found, and a repair is"
+    " verified without them"
+)
+
+
 @dataclass(frozen=True)
 class _Found:
     """The elastic problem solved with whole numbers, or as far as time went."""
@@ -79,6 +87,8 @@ class _Run:
         self.seconds: dict[str, float] = {}
         self.notes: list[str] = []
         self.elastic = build_elastic(case, equations)
+        if redundancy_mode(self.elastic.inst) == "rounds":
+            self.notes.append(LOSSES_LEFT_OUT)
         self.small = self.elastic.base.shape[1] <= SMALL_COLUMNS
         self.mark("build")
 

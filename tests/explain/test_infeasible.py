@@ -7,6 +7,7 @@ together, that any one left out they can, and that the changed case has a plan.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +27,7 @@ from planner.errors import InfeasibleError
 from planner.explain.conflict import deletion_filter, part
 from planner.explain.conflict_words import ROWS, where
 from planner.explain.elastic import Elastic, build_elastic
-from planner.explain.infeasible import explain_case
+from planner.explain.infeasible import LOSSES_LEFT_OUT, explain_case
 from planner.explain.knobs import edited
 from planner.explain.report import ConflictRow, InfeasibilityReport
 from planner.instance import Instance, build_instance
@@ -36,6 +37,7 @@ from tests.audit.rules_case import rules_case
 from tests.cases import small_case, tiny_case, valid
 from tests.cases_rules import tiny_rules_case
 from tests.explain.planted import PLANTED, limited, planted, power
+from tests.redundancy.test_rounds import resilient
 
 LATER = time.perf_counter() + 3600.0
 NAMES = sorted(PLANTED)
@@ -264,3 +266,10 @@ def test_an_unknown_answer_keeps_the_rows_and_says_so() -> None:
     kept, certain = deletion_filter(np.arange(9), lambda _rows: None, LATER)
     assert sorted(kept.tolist()) == list(range(9))
     assert not certain
+
+
+def test_losses_that_are_left_out_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = resilient(load_case(Path("data/small")))
+    assert LOSSES_LEFT_OUT not in explain_case(case).notes
+    monkeypatch.setattr(sys.modules["planner.redundancy.mode"], "MOST_EXPLICIT", 0)
+    assert LOSSES_LEFT_OUT in explain_case(case).notes
