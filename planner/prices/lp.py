@@ -196,8 +196,8 @@ def solved(problem: Problem, name: str) -> Priced:
     session.solve_lp()
     changed = np.flatnonzero(high != m.upper)
     session.set_bounds(changed, low[changed], high[changed])
-    result = session.solve_lp()
     session.keep_costs()
+    result = session.solve_lp()
     if result.status != "optimal":
         raise PlannerError(f"the {name} problem of the plan ended with {result.status}")
     value = float(m.objective @ result.x) + m.offset
