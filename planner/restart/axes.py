@@ -28,6 +28,7 @@ AXES: Mapping[str, tuple[str, ...]] = {
     "cover": ("contingency", "workload", "pool", "period", "slice"),
     "cover_capacity": ("contingency", "pool", "period", "slice"),
     "cover_demand": ("contingency", "workload", "period", "slice"),
+    "cover_qualified": ("qualification", "contingency", "pool", "period", "slice"),
     "deal_minimum": ("deal",),
     "deal_opens": ("start",),
     "deal_shortfall": ("deal",),

@@ -13,7 +13,8 @@ import pandas as pd
 from planner.instance import Instance
 from planner.matrix import Matrix
 from planner.plan import Plan
-from planner.redundancy.cuts import Cut, cut_of, standing_cut
+from planner.redundancy.cuts import Cut
+from planner.redundancy.problem import cuts_from
 from planner.redundancy.rounds import Rounds
 from planner.restart.axes import Translation
 from planner.restart.keep import BASIC, PARTS, restart_of
@@ -31,35 +32,28 @@ def kept_cuts(rounds: Rounds, inst: Instance, table: pd.DataFrame) -> tuple[list
     The same prices make another row where demand, rates or shares have changed; cuts of what is
     not there any more are left out (-1).
     """
-    asked, pools = rounds.asked, inst.pools.names
-    where = [
-        {name: i for i, name in enumerate(names)}
-        for names in (inst.rules.contingencies.names, inst.time.periods, inst.time.slices)
-    ]
-    workload = {name: i for i, name in enumerate(inst.serving.names)}
+    number = table["cut"].to_numpy(np.int64)
+    now = np.full(int(number.max()) + 1 if len(table) else 0, -1, dtype=np.int64)
+    work = table["workload"].astype(str)
+    there = table["contingency"].isin(inst.rules.contingencies.names)
+    there &= table["period"].isin(inst.time.periods) & table["slice"].isin(inst.time.slices)
+    there &= np.where(
+        work == "", table["pool"].isin(inst.pools.names), work.isin(inst.serving.names)
+    )
+    # Without prices of workloads it would be another cut.
+    priced = np.unique(number[(work != "").to_numpy()])
+    still = np.unique(number[(there & (work != "")).to_numpy()])
+    there &= ~np.isin(number, np.setdiff1d(priced, still))
+    some = table[there]
+    asked = rounds.asked
     out: list[Cut] = []
-    now = np.full(int(table["cut"].max()) + 1 if len(table) else 0, -1, dtype=np.int64)
-    for number, some in table.groupby("cut", sort=True):
-        first = some.iloc[0]
-        k, t, s = (
-            known.get(str(first[name]), -1)
-            for known, name in zip(where, ("contingency", "period", "slice"), strict=True)
-        )
-        if min(k, t, s) < 0 or not asked.owed[k, t, s]:
-            continue
-        if str(first["workload"]) == "":
-            pool = pools.index(str(first["pool"])) if str(first["pool"]) in pools else -1
-            if pool < 0 or not asked.serves[k, pool, t]:
-                continue
-            cut = standing_cut(asked, (k, t, s), pool)
-        else:
-            price = np.zeros(len(workload))
-            for name, value in zip(some["workload"], some["price"], strict=True):
-                if str(name) in workload:
-                    price[workload[str(name)]] = float(value)
-            cut = cut_of(asked, (k, t, s), price)
-        if cut.pool_price.any() and (cut.price.any() or not cut.least):
-            now[int(str(number))] = len(out)
+    for i, cut in zip(
+        np.unique(some["cut"].to_numpy(np.int64)), cuts_from(rounds, inst, some), strict=True
+    ):
+        serves = asked.serves[cut.k, : len(cut.pool_price), cut.t]
+        proves = cut.price.any() or bool((cut.pool_price[serves] > 0).any())
+        if asked.owed[cut.k, cut.t, cut.s] and proves and cut.pool_price.any():
+            now[i] = len(out)
             out.append(cut)
     return out, now
 

@@ -82,7 +82,7 @@ def test_rows_that_join_are_those_of_the_matrix() -> None:
     class AtMost:
         given = False
 
-        def __call__(self, x: Floats, *, exact: bool = True) -> Any:
+        def __call__(self, x: Floats, *, exact: bool = True) -> Any:  # noqa: ARG002
             if self.given or x[lots].sum() <= few + 1e-9:
                 return None
             self.given = True
@@ -92,9 +92,7 @@ def test_rows_that_join_are_those_of_the_matrix() -> None:
             row[0, lots] = 1.0
             import scipy.sparse as sp
 
-            return RowBatch(
-                "few", ((0,),), sp.csr_array(row), np.array([-np.inf]), np.array([few])
-            )
+            return RowBatch("few", ((0,),), sp.csr_array(row), np.array([-np.inf]), np.array([few]))
 
     asked = Named(m, "highs")
     bound = solve_matrix(matrix, SolveOptions(gap=1e-6), lazy=AtMost(), other=("highs", asked))
