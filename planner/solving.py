@@ -92,12 +92,16 @@ def solve(
         progress,
         lazy,
         learn,
-        given.warm if given else None,
-        strategy,
-        None if solver is None else (solver, Named(model, solver)),
+        warm=given.warm if given else None,
+        strategy=strategy,
+        other=None if solver is None else (solver, Named(model, solver)),
     )
     clock.mark("solve")
-    return plan_of(case, inst, matrix, solution, mode, rounds, gap, phases)
+    plan = plan_of(case, inst, matrix, solution, mode, rounds, gap, phases)
+    if warm is None or given is None:
+        return plan
+    earlier = _earlier(warm, given.cuts, solution)
+    return replace(plan, summary={**plan.summary, "earlier_plan": earlier})
 
 
 def plan_of(
@@ -146,8 +150,6 @@ def plan_of(
     summary["strategy"] = {"name": solution.choice.strategy, "why": solution.choice.why}
     if solution.found is not None:
         summary["strategy"] |= {"said": solution.found.said, "asked": solution.found.asked}
-    if warm is not None and given is not None:
-        summary["earlier_plan"] = _earlier(warm, given.cuts, solution)
     return Plan(case, tables, summary, restart=restart_table(inst, solution))
 
 
