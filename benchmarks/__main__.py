@@ -24,9 +24,11 @@ def main() -> int:
     parser.add_argument("--dir", help="folder of instances, where a benchmark takes one")
     parser.add_argument("--sizes", help="columns, such as 10000,30000, where one has sizes")
     parser.add_argument("--limit", type=float, help="wall seconds of a solve, where one has them")
+    parser.add_argument("--redundancy", help="waived leaves promises out, where one has them")
     arguments = parser.parse_args()
     module = importlib.import_module(f"benchmarks.{arguments.name}")
     given = {"folder": arguments.dir, "sizes": arguments.sizes, "limit": arguments.limit}
+    given["redundancy"] = arguments.redundancy
     options = {name: value for name, value in given.items() if value is not None}
     print(json.dumps(module.run(**options)))
     return 0

@@ -30,6 +30,8 @@ TEXT = dict.fromkeys(
 )  # fmt: skip
 """Columns of labels: text even where every label of a table looks like a number."""
 TABLE_FOLDER = "tables"
+RESTART = "restart.parquet"
+"""File with what the next solve may start from; see `planner.restart`."""
 STATUS_WORDS = {
     "proven": "proven within the gap asked for",
     "limit": "feasible, not proven within the gap asked for: stopped at the time limit",
@@ -50,6 +52,8 @@ class Plan:
     """status, objective_usd, bound_usd, gap, cost_usd by term, and more; see `planner.solving`."""
     folder: Path | None = field(default=None, compare=False)
     """Where it was loaded from or saved to."""
+    restart: pd.DataFrame | None = field(default=None, compare=False)
+    """What the next solve may start from; of a loaded plan it stays in its folder."""
 
     @property
     def status(self) -> str:
@@ -95,6 +99,8 @@ class Plan:
         for name, table in self.tables.items():
             text = table.to_csv(index=False, lineterminator="\n")
             files[f"{TABLE_FOLDER}/{name}.csv"] = text.encode()
+        if self.restart is not None:
+            files[RESTART] = _parquet(self.restart)
         for name, text in case_files(self.case).items():
             files[f"{CASE_FOLDER}/{name}"] = text.encode()
         manifest = {
@@ -106,7 +112,14 @@ class Plan:
         }
         target = Path(folder)
         write_folder(target, files, manifest, force)
-        return Plan(self.case, self.tables, self.summary, target)
+        return Plan(self.case, self.tables, self.summary, target, self.restart)
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    """A table as a Parquet file."""
+    out = io.BytesIO()
+    table.to_parquet(out, index=False, compression="zstd")
+    return out.getvalue()
 
 
 def load_plan(folder: str | Path) -> Plan:

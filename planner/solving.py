@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -17,19 +18,23 @@ import pandas as pd
 from planner.case import Case
 from planner.costs import by_period, cost_table
 from planner.equations import Equation
-from planner.errors import PlannerError
+from planner.errors import Fault, InputError, PlannerError
 from planner.extract import values_of
 from planner.instance import Instance, build_instance
-from planner.matrix import Matrix
+from planner.matrix import Matrix, compile_model
 from planner.plan import Plan
 from planner.plausibility import plausibility, rests_on, unserved_by_class
 from planner.redundancy.learn import first_cuts
 from planner.redundancy.mode import Redundancy
-from planner.redundancy.problem import compiled_problem
+from planner.redundancy.problem import model_of
 from planner.redundancy.rounds import Rounds
 from planner.redundancy.survey import price_table, survey
+from planner.restart.keep import restart_table
+from planner.restart.read import given_by
 from planner.solve.options import Progress, SolveOptions
+from planner.solve.other import Named, require_solver
 from planner.solve.run import Solution, solve_matrix
+from planner.solve.strategy import Strategy
 from planner.tables import make_tables
 from planner.values import Values, consolidate
 
@@ -46,31 +51,57 @@ def solve(
     progress: Progress | None = None,
     equations: Iterable[Equation] = (),
     redundancy: Redundancy = "auto",
+    warm: Plan | None = None,
+    strategy: Strategy = "auto",
+    solver: str | None = None,
 ) -> Plan:
     """Solve a case and return its plan.
 
     gap is (cost - bound) / cost at which to stop; `equations` are added to the registered ones
     (each a function of the Pyomo model and the instance). `redundancy` says how contingencies are
     held: explicit flows, rounds of cuts, or not at all (waived: the plan's audit then fails by a
-    proof wherever a promise is not kept). Raises InputError, InfeasibleError or
-    UnprovenError.
+    proof wherever a promise is not kept). `warm` is an earlier plan, of a case that differs in a
+    price, a date or some demand: its proof, whole numbers, cuts and bases are where the solve
+    starts. `strategy` says whether branching and diving or HiGHS finds the plan (see
+    `planner.solve.strategy`), `solver` names another solver of Pyomo's that finds it; the bound is
+    our own in each. Raises InputError, RunFolderError, InfeasibleError or UnprovenError.
     """
+    if solver is not None:
+        require_solver(solver)
+        if strategy != "auto":
+            raise InputError([Fault("--strategy", "says who finds the plan, and so does --solver")])
     phases: dict[str, float] = {}
     clock = _Clock(phases)
     inst = build_instance(case)
     clock.mark("instance")
-    matrix, mode = compiled_problem(inst, equations, redundancy)
+    model, mode = model_of(inst, equations, redundancy)
+    matrix = compile_model(model)
     clock.mark("matrix")
     options = SolveOptions(gap, time_limit_s, threads)
     rounds = None if mode == "explicit" else Rounds.of(inst, matrix)
-    if rounds is None or mode == "waived":
-        solution = solve_matrix(matrix, options, progress)
-    else:
-        solution = solve_matrix(
-            matrix, options, progress, rounds, lambda stop: first_cuts(inst, matrix, rounds, stop)
-        )
+    lazy = None if mode == "waived" else rounds
+    given = None if warm is None else given_by(warm, inst, matrix, lazy)
+    if given is not None:
+        clock.mark("earlier plan")
+    learn = None
+    if lazy is not None and not (given and given.cuts):
+        learn = partial(first_cuts, inst, matrix, lazy)
+    solution = solve_matrix(
+        given.matrix if given else matrix,
+        options,
+        progress,
+        lazy,
+        learn,
+        warm=given.warm if given else None,
+        strategy=strategy,
+        other=None if solver is None else (solver, Named(model, solver)),
+    )
     clock.mark("solve")
-    return plan_of(case, inst, matrix, solution, mode, rounds, gap, phases)
+    plan = plan_of(case, inst, matrix, solution, mode, rounds, gap, phases)
+    if warm is None or given is None:
+        return plan
+    earlier = _earlier(warm, given.cuts, solution)
+    return replace(plan, summary={**plan.summary, "earlier_plan": earlier})
 
 
 def plan_of(
@@ -116,7 +147,24 @@ def plan_of(
             "blocks_short": len(found.short),
         }
     )
-    return Plan(case, tables, summary)
+    summary["strategy"] = {"name": solution.choice.strategy, "why": solution.choice.why}
+    if solution.found is not None:
+        summary["strategy"] |= {"said": solution.found.said, "asked": solution.found.asked}
+    return Plan(case, tables, summary, restart=restart_table(inst, solution))
+
+
+def _earlier(warm: Plan, cuts: int, solution: Solution) -> dict[str, Any]:
+    """What an earlier plan gave: its case, what its proof and its whole numbers were worth."""
+    carried = solution.carried
+    bound = carried.bound_usd if carried else -np.inf
+    cost = carried.plan_usd if carried else np.inf
+    return {
+        "case_sha256": warm.summary["case_sha256"],
+        "cuts": cuts,
+        "leaves": carried.leaves if carried else 0,
+        "bound_usd": bound if np.isfinite(bound) else None,
+        "plan_usd": cost if np.isfinite(cost) else None,
+    }
 
 
 class _Clock:

@@ -39,6 +39,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("planner.views",),
     ("planner.plot",),
     ("planner.prices",),
+    ("planner.restart",),
     ("planner.solving",),
     ("planner.explain",),
     ("planner.decisions", "planner.alternatives", "planner.compare"),

@@ -49,10 +49,24 @@ def print_plan(plan: Plan, console: Console, folder: Path | None = None) -> None
         f"{size['columns']:,} columns, {size['rows']:,} rows, {size['integers']:,} integers; "
         f"{seconds['total']:.1f} s ({parts}); {s['peak_memory_mb']:,.0f} MB"
     )
+    if "strategy" in s:
+        console.print(f"strategy: {s['strategy']['name']} ({s['strategy']['why']})")
+    if "earlier_plan" in s:
+        console.print(_earlier(s["earlier_plan"]))
     if folder is not None:
         console.print(f"tables: {folder / 'tables'}", soft_wrap=True)
         if (folder / "figures").is_dir():
             console.print(f"figures: {folder / 'figures'}", soft_wrap=True)
+
+
+def _earlier(given: Any) -> str:
+    """What an earlier plan was worth for this one, before anything was searched."""
+    bound, cost = given["bound_usd"], given["plan_usd"]
+    parts = [
+        "proves nothing" if bound is None else f"proves {bound / 1e9:,.3f} billion USD",
+        "makes no plan" if cost is None else f"costs {cost / 1e9:,.3f} billion USD",
+    ]
+    return f"the earlier plan, at this case: its proof {parts[0]}, it {parts[1]}"
 
 
 def _costs(summary: Any) -> Table:

@@ -20,6 +20,7 @@ from planner.plan import load_plan
 from planner.redundancy.mode import Redundancy
 from planner.run_folder import dump_json
 from planner.solve.options import Event, Progress
+from planner.solve.strategy import Strategy
 from planner.solving import solve as solve_case
 
 
@@ -71,6 +72,18 @@ def solve(
         Redundancy,
         typer.Option(help="How contingencies are held; waived leaves them out."),
     ] = "auto",
+    warm: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Start from an earlier run of a case much like it."),
+    ] = None,
+    strategy: Annotated[
+        Strategy,
+        typer.Option(help="Who finds the plan: branch and dive, or HiGHS; the bound is ours."),
+    ] = "auto",
+    solver: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Another solver that Pyomo knows finds the plan."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing run folder.")] = False,
     figures: Annotated[bool, typer.Option(help="Draw the figures too.")] = True,
     as_json: AsJson = False,
@@ -81,6 +94,7 @@ def solve(
 
     Example: [bold]planner solve data/small --out runs/small[/bold]
     Example: [bold]planner solve data/small --set offers.reserved-1y.lead_days=120[/bold]
+    Example: [bold]planner solve data/small --warm runs/small --out runs/again[/bold]
     """
     read = load_case(case, changes or ())
     target = run if run is not None else Path("runs") / read.settings.name
@@ -92,7 +106,11 @@ def solve(
         "threads": threads,
         "set": changes or [],
         "redundancy": redundancy,
+        "warm": None if warm is None else str(warm),
+        "strategy": strategy,
+        "solver": solver,
     }
+    earlier = None if warm is None else load_plan(warm)
     try:
         with _progress() as progress:
             plan = solve_case(
@@ -102,6 +120,9 @@ def solve(
                 threads=threads,
                 progress=progress,
                 redundancy=redundancy,
+                warm=earlier,
+                strategy=strategy,
+                solver=solver,
             )
     except InfeasibleError as error:
         command = shlex.join(["planner", "explain", str(case), *_again(changes)])
@@ -112,6 +133,7 @@ def solve(
 
         images = plot.render(plan)
     extra = {f"figures/{name}.png": data for name, data in images.items()}
+    options["strategy_used"] = plan.summary["strategy"]
     plan = plan.save(target, force=force, options=options, extra=extra)
     if as_json:
         out.print_json(dump_json({**plan.summary, "run": str(target)}))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from planner.equations import Equation
+from planner.equations import Equation, Model
 from planner.equations.redundancy import redundancy
 from planner.instance import Instance
 from planner.matrix import Matrix, compile_model
@@ -24,9 +24,17 @@ def compiled_problem(
 
     Only `explicit` has redundancy among them; `rounds` join rows later, `waived` has none.
     """
+    m, mode = model_of(inst, equations, mode)
+    return compile_model(m), mode
+
+
+def model_of(
+    inst: Instance, equations: Iterable[Equation] = (), mode: Redundancy = "auto"
+) -> tuple[Model, Redundancy]:
+    """The Pyomo model of an instance, and how redundancy is held."""
     mode = redundancy_mode(inst, mode)
     without = () if mode == "explicit" else (redundancy,)
-    return compile_model(build_model(inst, equations, without)), mode
+    return build_model(inst, equations, without), mode
 
 
 def with_cuts(inst: Instance, matrix: Matrix, table: pd.DataFrame) -> Matrix:

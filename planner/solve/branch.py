@@ -50,7 +50,11 @@ class Search:
     phases: dict[str, float] = field(default_factory=dict)
     iterations: int = 0
     root_basis: Any = None
-    """Basis of the root's relaxation."""
+    """Basis of the root's relaxation, where it was solved."""
+    root_duals: Floats = field(default_factory=lambda: np.zeros(0))
+    """Row duals of the root's relaxation, where it was solved."""
+    best_basis: Any = None
+    """Basis of the relaxation that settled the best plan."""
 
     def __post_init__(self) -> None:
         self.integer = np.flatnonzero(self.matrix.integer)
@@ -184,6 +188,7 @@ class Search:
         cost = float(self.matrix.objective @ x) + self.matrix.offset
         if cost < self.best:
             self.best, self.best_x = cost, x
+            self.best_basis = self.session.basis()
 
     def _dive(self, result: LpResult, at: int) -> None:
         since = time.perf_counter()
@@ -225,18 +230,22 @@ class Search:
             x = settled.x.copy()
             x[self.integer] = whole
             self.offer(x)
+            self.best_basis = self.session.basis()
 
     # -- the search -------------------------------------------------------------------------
 
-    def root(self, *, dive: bool = True) -> LpResult:
+    def root(self, *, dive: bool | None = True) -> LpResult:
         """Solve the relaxation, and dive from it (else from the first node with whole structure).
+
+        With None it does not dive at all.
 
         Raises InfeasibleError when the relaxation is proven infeasible.
         """
         since = time.perf_counter()
         self.nodes.append(Node(-1, -1, -np.inf, np.inf))
         result = self._solve_node(0)
-        self.root_basis = self.session.basis()
+        if result.status == "optimal":
+            self.root_basis, self.root_duals = self.session.basis(), result.y
         self._timed("relaxation", since)
         if result.status == "infeasible":
             raise InfeasibleError("no plan satisfies every rule, not even with fractions of lots")
@@ -244,7 +253,7 @@ class Search:
         if result.status == "optimal":
             if len(fractional(result.x, self.integer)):
                 self._keep(0, result.x)
-            if dive or self._whole_structure(result.x):
+            if dive or (dive is not None and self._whole_structure(result.x)):
                 self._dive(result, 0)
         return result
 
@@ -257,6 +266,9 @@ class Search:
         count = 0
         while self._heap and self.gap > self.tolerance and self.keep_going() and count < nodes:
             _, at = heapq.heappop(self._heap)
+            if at not in self._points:
+                self._reopen(at)
+                continue
             x, basis = self._points.pop(at), self._bases.pop(at)
             self.session.set_basis(basis)
             sought = self._dived and np.isfinite(self.best)
@@ -284,6 +296,44 @@ class Search:
                 break
             self.tell("branch")
         self._timed("branch", since)
+
+    def adopt(self, nodes: list[Node]) -> None:
+        """Take over a tree whose leaves have bounds; each is solved when its turn comes."""
+        self.nodes = nodes
+        for at, node in enumerate(nodes):
+            if node.leaf and node.bound < np.inf:
+                heapq.heappush(self._heap, (node.bound, at))
+
+    def first_open(self) -> tuple[int, bool] | None:
+        """The open leaf with the least bound, and whether it is solved; None without one."""
+        return (self._heap[0][1], self._heap[0][1] in self._points) if self._heap else None
+
+    def lift(self, at: int, y: Floats, bound: float) -> None:
+        """Give a leaf that was taken over other duals, which prove more."""
+        self._heap.remove((self.nodes[at].bound, at))
+        heapq.heapify(self._heap)
+        self.nodes[at].y, self.nodes[at].ray, self.nodes[at].bound = y, False, bound
+        heapq.heappush(self._heap, (bound, at))
+
+    def reopen_first(self) -> None:
+        """Reopen the open leaf with the least bound."""
+        self._reopen(heapq.heappop(self._heap)[1])
+
+    def _reopen(self, at: int) -> None:
+        """Solve a leaf that was taken over, and keep it open unless it is done with."""
+        node = self.nodes[at]
+        y, ray, bound = node.y, node.ray, node.bound
+        result = self._solve_node(at)
+        if result.status == "optimal":
+            self._explore(at, result, 1)
+        if node.bound < bound:
+            # Stopped in the middle, or a ray that proved more than the duals do.
+            node.y, node.ray, node.bound = y, ray, bound
+
+    def dive_from(self, at: int) -> None:
+        """Dive from an open leaf that is solved."""
+        self.session.set_basis(self._bases[at])
+        self._dive(LpResult("optimal", self._points[at], self.nodes[at].y, 0), at)
 
     def _explore(self, at: int, result: LpResult, count: int) -> None:
         """Take a solved node's plan if it is whole, else keep it open unless it is too dear."""

@@ -1,29 +1,27 @@
 """Another solver by its Pyomo name: its plan is offered, its bound is not taken.
 
-A solver such as `scip_direct` or `gurobi_direct` gets the Pyomo model itself. Of its answer only
-the whole numbers are kept: with them fixed, the flows come from our own relaxation, so that the
-plan keeps every row within our tolerances; and the lower bound is weak duality at our own root
-relaxation, in our own arithmetic.
+A solver such as `scip_direct` or `gurobi_direct` gets the Pyomo model itself, and the lazy rows
+that its answers broke. Of an answer only the whole numbers are kept (`planner.solve.mip`): with
+them fixed, the flows come from our own relaxation, so that the plan keeps every row within our
+tolerances; and the lower bound is weak duality over our own tree, in our own arithmetic.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyomo.environ as pyo
+import scipy.sparse as sp
 from pyomo.contrib.solver.common.factory import SolverFactory as NewFactory
+from pyomo.core.expr.numeric_expr import LinearExpression
 
-from planner.errors import Fault, InfeasibleError, InputError, UnprovenError
+from planner.errors import Fault, InputError
 from planner.matrix import Matrix
-from planner.solve.certificate import Node, proven_bound
-from planner.solve.options import SolveOptions, relative_gap
-from planner.solve.session import Session
+from planner.solve.branch import Search
 
 Floats = npt.NDArray[np.float64]
 GAP_OPTION = {
@@ -37,66 +35,59 @@ GAP_OPTION = {
 """Solver of Pyomo's older interfaces -> its option for the relative gap."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What another solver found, held against our own bound."""
-
-    solver: str
-    """Pyomo name of the solver."""
-    said: str
-    """Its own word on how it ended."""
-    x: Floats
-    """Column values in the order of the matrix, settled by our own relaxation."""
-    objective_usd: float
-    """Cost of x, USD."""
-    root: Node
-    """The root relaxation with the row duals that prove the bound."""
-    seconds: dict[str, float]
-    """Wall time: relaxation, solver, settle."""
-
-    @property
-    def bound_usd(self) -> float:
-        """Lower bound on every plan's cost, USD."""
-        return self.root.bound
-
-    @property
-    def gap(self) -> float:
-        """(objective - bound) / |objective|."""
-        return relative_gap(self.objective_usd, self.bound_usd)
-
-
 def require_solver(name: str) -> None:
     """Raise InputError when Pyomo knows no such solver, or it is not installed."""
     _solver(name)
 
 
-def solve_by_name(m: Any, matrix: Matrix, name: str, options: SolveOptions) -> Answer:
-    """Solve a Pyomo model, of which `matrix` is the compiled form, with a solver by its name.
+class Named:
+    """A solver by its Pyomo name, to be asked by `planner.solve.mip.found_by`."""
 
-    Raises InputError for a solver that is not there, InfeasibleError when our own relaxation
-    proves that no plan exists, and UnprovenError when the solver found none.
-    """
-    solver, new = _solver(name)
-    session = Session(matrix, options.threads)
-    started = time.perf_counter()
-    root = _relaxation(session, options.time_limit_s)
-    seconds = {"relaxation": time.perf_counter() - started}
-    left = options.time_limit_s
-    if left is not None:
-        left = max(1.0, left - seconds["relaxation"])
-    started = time.perf_counter()
-    with _one_objective(m):
-        said, values = (_ask_new if new else _ask_old)(solver, m, name, options.gap, left)
-    seconds["solver"] = time.perf_counter() - started
-    if values is None:
-        raise UnprovenError(f"{name} found no plan: it ended with '{said}'")
-    started = time.perf_counter()
-    x = _settle(session, _in_order(m, matrix, values))
-    seconds["settle"] = time.perf_counter() - started
-    if x is None:
-        raise UnprovenError(f"the whole numbers that {name} gave do not make a plan")
-    cost = float(matrix.objective @ x) + matrix.offset
-    return Answer(name, said, x, cost, root, seconds)
+    def __init__(self, m: Any, name: str) -> None:
+        """Hold a Pyomo model; InputError when the solver is not there."""
+        self.name = name
+        self._m = m
+        self._solver, self._new = _solver(name)
+        self._rows = -1
+
+    def __call__(self, search: Search, limit_s: float | None) -> tuple[str, Floats]:
+        """Ask it for the problem that the search holds, lazy rows included."""
+        matrix = search.matrix
+        if self._rows < 0:
+            self._rows = sum(
+                block.stop - block.start
+                for name, block in matrix.rows.items()
+                if self._m.component(name) is not None
+            )
+        self._join(matrix)
+        ask = _ask_new if self._new else _ask_old
+        with _one_objective(self._m):
+            gap = search.tolerance
+            said, values = ask(self._solver, self._m, self.name, gap, limit_s)
+        return said, np.zeros(0) if values is None else _in_order(self._m, matrix, values)
+
+    def _join(self, matrix: Matrix) -> None:
+        """Give the Pyomo model the rows that joined the matrix since the last time."""
+        if self._rows == matrix.shape[0]:
+            return
+        m = self._m
+        if m.component("joined") is None:
+            m.joined = pyo.ConstraintList()
+        every = [
+            m.component(name)[key] for name, keys in matrix.column_index.items() for key in keys
+        ]
+        rows = sp.csr_array(matrix.a)[self._rows :]
+        for i in range(rows.shape[0]):
+            span = slice(rows.indptr[i], rows.indptr[i + 1])
+            terms = [every[column] for column in rows.indices[span].tolist()]
+            body = LinearExpression(linear_coefs=rows.data[span].tolist(), linear_vars=terms)
+            low, high = (
+                float(side[self._rows + i]) for side in (matrix.row_lower, matrix.row_upper)
+            )
+            m.joined.add(
+                (low if np.isfinite(low) else None, body, high if np.isfinite(high) else None)
+            )
+        self._rows = matrix.shape[0]
 
 
 def _solver(name: str) -> tuple[Any, bool]:
@@ -113,18 +104,6 @@ def _solver(name: str) -> tuple[Any, bool]:
     if not old.available(exception_flag=False):
         raise InputError([Fault("--solver", f"'{name}' is not installed")])
     return old, False
-
-
-def _relaxation(session: Session, limit_s: float | None) -> Node:
-    """The root with the duals of our own relaxation and the bound that they prove."""
-    result = session.solve_lp(limit_s)
-    node = Node(-1, -1, -np.inf, np.inf)
-    node.y, node.ray = result.y, result.status == "infeasible"
-    matrix = session.matrix
-    node.bound = proven_bound(matrix, node.y, node.ray, (matrix.lower, matrix.upper))
-    if node.ray and node.bound == np.inf:
-        raise InfeasibleError("no plan satisfies every rule, not even with fractions of lots")
-    return node
 
 
 @contextmanager
@@ -186,19 +165,4 @@ def _in_order(m: Any, matrix: Matrix, values: dict[int, float]) -> Floats:
             value = values.get(id(component[key]))
             if value is not None:
                 out[i] = value
-    return out
-
-
-def _settle(session: Session, x: Floats) -> Floats | None:
-    """Keep the whole numbers of x, and let our own relaxation find the rest; None if none is."""
-    matrix = session.matrix
-    whole = np.flatnonzero(matrix.integer)
-    fixed = np.clip(np.round(x[whole]), matrix.lower[whole], matrix.upper[whole])
-    session.set_bounds(whole, fixed, fixed)
-    result = session.solve_lp()
-    session.set_bounds(whole, matrix.lower[whole], matrix.upper[whole])
-    if result.status != "optimal":
-        return None
-    out = result.x.copy()
-    out[whole] = fixed
     return out

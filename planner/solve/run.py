@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,12 @@ from planner.errors import InfeasibleError, UnprovenError
 from planner.matrix import Matrix, RowBatch
 from planner.solve.branch import Search
 from planner.solve.certificate import Node
+from planner.solve.mip import Ask, Found, by_highs, found_by
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, Start
-from planner.solve.session import Session
+from planner.solve.resume import Carried, Warm, resume
+from planner.solve.session import Basis, Session, statuses
 from planner.solve.sift import SIFTED
+from planner.solve.strategy import Choice, Strategy, chosen
 
 Floats = npt.NDArray[np.float64]
 FIRST_NODES = 40
@@ -60,6 +63,18 @@ class Solution:
     """The problem with the lazy rows that joined it."""
     basis: Any = None
     """Basis of the relaxation at the root."""
+    root: Basis | None = None
+    """Where the root's relaxation ended; None when it was not solved."""
+    root_duals: Floats = field(default_factory=lambda: np.zeros(0))
+    """Row duals of that relaxation; empty when it was not solved."""
+    plan: Basis | None = None
+    """Where the relaxation ended that settled x."""
+    carried: Carried | None = None
+    """What an earlier solve gave; None when there was none."""
+    choice: Choice = field(default_factory=lambda: Choice("dive", "asked for"))
+    """The strategy, and why."""
+    found: Found | None = None
+    """What HiGHS or another solver gave; None where none was asked for the plan."""
 
 
 def ranks(matrix: Matrix) -> npt.NDArray[np.int64]:
@@ -101,10 +116,16 @@ def solve_matrix(
     lazy: LazyRows | None = None,
     first_rows: Callable[[threading.Event], RowBatch | None] | None = None,
     hot: Start | None = None,
+    warm: Warm | None = None,
+    strategy: Strategy = "auto",
+    other: tuple[str, Ask] | None = None,
 ) -> Solution:
     """Solve to the asked gap; `lazy` rows hold too, those of `first_rows` from the beginning.
 
-    `hot` is what another solve of a like problem leaves to begin with.
+    `hot` is what another solve of a like problem leaves to begin with; `warm` is that with its
+    proof, from which the search goes on. What a `strategy` is says `planner.solve.strategy`;
+    `other` is another solver and its name, which is asked for the plan instead. The bound is
+    proven by our own tree in each.
 
     Raises InfeasibleError when no plan satisfies the rows, and UnprovenError when a limit or
     Ctrl-C came before any plan was found.
@@ -137,16 +158,25 @@ def solve_matrix(
         )
         if first_rows is not None:
             search.phases["first cuts"] = learnt
+        choice = chosen(matrix, strategy, other[0] if other else None)
         small = matrix.shape[1] < SMALL
-        if hot is not None and hot.basis is not None:
+        carried, found = None, None
+        if warm is not None and warm.nodes:
+            search.root_duals = warm.root_duals
+            carried = resume(search, warm)
+        elif hot is not None and hot.basis is not None:
             session.set_basis(hot.basis)
-        root = search.root(dive=small)
-        if root.status == "optimal":
+        dives = choice.strategy == "dive"
+        if carried is not None or search.root(dive=small if dives else None).status == "optimal":
             if hot is not None and hot.whole is not None:
                 _begin(search, hot.whole)
-            search.branch(10**9 if small else FIRST_NODES)
-            if not small and search.gap > search.tolerance and search.keep_going():
-                _improve(search)
+            if dives:
+                search.branch(10**9 if small else FIRST_NODES)
+                if not small and search.gap > search.tolerance and search.keep_going():
+                    _improve(search)
+                    search.branch(10**9)
+            elif search.gap > search.tolerance and search.keep_going():
+                found = found_by(search, other[1] if other else by_highs)
                 search.branch(10**9)
     if not np.isfinite(search.best):
         if search.bound == np.inf:
@@ -168,7 +198,17 @@ def solve_matrix(
         iterations=search.iterations,
         matrix=search.matrix,
         basis=search.root_basis,
+        root=_saved(search.root_basis) or (warm.root if warm else None),
+        root_duals=search.root_duals,
+        plan=_saved(search.best_basis),
+        carried=carried,
+        choice=choice,
+        found=found,
     )
+
+
+def _saved(basis: object) -> Basis | None:
+    return None if basis is None else statuses(basis)
 
 
 def _begin(search: Search, whole: Floats) -> None:

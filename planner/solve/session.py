@@ -42,6 +42,24 @@ class LpResult:
     """Simplex or interior-point iterations."""
 
 
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """Where a relaxation ended: statuses as HiGHS numbers them (0 lower, 1 basic, 2 upper)."""
+
+    columns: npt.NDArray[np.int8]
+    """Status [column]."""
+    rows: npt.NDArray[np.int8]
+    """Status [row]."""
+
+
+def statuses(basis: Any) -> Basis:
+    """What `Session.basis` returned, as numbers that can be saved."""
+    columns, rows = (
+        np.fromiter(map(int, side), dtype=np.int8) for side in (basis.col_status, basis.row_status)
+    )
+    return Basis(columns, rows)
+
+
 class Session:
     """A problem held in HiGHS. Not safe to share between threads."""
 
@@ -225,6 +243,14 @@ class Session:
         self._highs.setBasis(mine)
         self._widened = min(where, default=0) < 0
 
+    def start_from(self, basis: Basis) -> None:
+        """Start the next solve from saved statuses; HiGHS mends what does not fit any more."""
+        start = highspy.HighsBasis()
+        start.col_status = [_KINDS[code] for code in basis.columns.tolist()]
+        start.row_status = [_KINDS[code] for code in basis.rows.tolist()]
+        start.valid, start.alien = True, True
+        self._highs.setBasis(start)
+
     def solve_lp(self, time_limit_s: float | None = None, *, heed_stop: bool = True) -> LpResult:
         """Solve the relaxation with the current bounds, from the current basis.
 
@@ -306,6 +332,14 @@ class Session:
         h.changeColsIntegrality(n, np.arange(n, dtype=np.int32), np.zeros(n, dtype=np.uint8))
         return status, x
 
+
+_KINDS = (
+    highspy.HighsBasisStatus.kLower,
+    highspy.HighsBasisStatus.kBasic,
+    highspy.HighsBasisStatus.kUpper,
+    highspy.HighsBasisStatus.kZero,
+    highspy.HighsBasisStatus.kNonbasic,
+)
 
 _STATUS = {
     highspy.HighsModelStatus.kOptimal: "optimal",

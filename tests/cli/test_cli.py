@@ -485,3 +485,39 @@ def test_generate_makes_a_case_that_checks(here: Here) -> None:
     assert "exists already" in ran.err
     assert here("generate", "other", "--columns", "1").code == 2
     assert here.files() == ["mine"]
+
+
+# -- starts, strategies, other solvers -----------------------------------------------------------
+
+
+def test_solve_from_an_earlier_run_and_the_manifest_says_so(saved: Path, here: Here) -> None:
+    change = "offers.on-demand.price_usd_per_chip_hour=6.1"
+    ran = here(
+        "solve", SMALL, "--warm", str(saved), "--set", change, "--out", "later", "--no-figures"
+    )
+    assert ran.code == 0
+    assert "the earlier plan, at this case: its proof proves" in " ".join(ran.out.split())
+    assert "strategy: dive (" in ran.out
+    options = json.loads((here.folder / "later" / MANIFEST).read_text())["options"]
+    assert options["warm"] == str(saved)
+    assert options["strategy"] == "auto"
+    assert options["strategy_used"]["name"] == "dive"
+    assert here("audit", "later").code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--solver", "no-such"), "--solver: Pyomo knows no solver 'no-such'"),
+        (("--solver", "baron"), "--solver: 'baron' is not installed"),
+        (("--solver", "highs", "--strategy", "dive"), "--strategy: says who finds the plan"),
+        (("--warm", "nowhere"), "nowhere is not a run folder"),
+    ],
+)
+def test_what_cannot_find_a_plan_is_refused(
+    options: tuple[str, ...], says: str, here: Here
+) -> None:
+    ran = here("solve", SMALL, "--out", "run", *options)
+    assert ran.code == 2
+    assert says in " ".join(ran.err.split())
+    assert here.files() == []

@@ -1,0 +1,159 @@
+"""Go on from an earlier solve of a problem like this one: its tree, its plan and its bases.
+
+Nothing of it is believed. The duals of each leaf prove what they prove of the changed problem
+(weak duality holds for any duals), the whole numbers of the plan are settled by a relaxation of
+the changed problem, and a basis only says where a solve begins.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from planner.errors import InfeasibleError
+from planner.matrix import Matrix
+from planner.solve.branch import Search
+from planner.solve.certificate import Node, node_bounds, proven_bound
+from planner.solve.session import Basis, LpResult
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Warm:
+    """What an earlier solve knew, in the columns and rows of the problem at hand."""
+
+    whole: Floats
+    """Its plan: values of the whole-number columns, others are not read [column]; may be empty."""
+    nodes: tuple[Node, ...]
+    """Its tree, leaves with their duals; may be empty."""
+    root: Basis | None = None
+    """Basis of its root's relaxation."""
+    root_duals: Floats = field(default_factory=lambda: np.zeros(0))
+    """Row duals of its root's relaxation; may be empty."""
+    plan: Basis | None = None
+    """Basis of the relaxation that settled its plan."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What an earlier solve gave the new one before anything was searched."""
+
+    leaves: int
+    """Leaves of the tree that was taken over."""
+    bound_usd: float
+    """What their duals prove of the new problem; -inf without any."""
+    plan_usd: float
+    """Cost of the earlier plan's whole numbers in the new problem; inf when they make none."""
+
+
+def with_bounds(matrix: Matrix, nodes: tuple[Node, ...]) -> list[Node]:
+    """The tree with the bounds that its duals prove of a problem.
+
+    A leaf whose ray proves nothing any more takes the duals of another leaf.
+    """
+    out = [replace(node, bound=-np.inf) for node in nodes]
+    leaves = [i for i, node in enumerate(out) if node.leaf]
+    spare = next((nodes[i].y for i in leaves if len(nodes[i].y) and not nodes[i].ray), None)
+    for at in leaves:
+        node, bounds = out[at], node_bounds(matrix, out, at)
+        node.bound = proven_bound(matrix, node.y, node.ray, bounds)
+        if node.bound == -np.inf and spare is not None:
+            node.y, node.ray = spare, False
+            node.bound = proven_bound(matrix, spare, False, bounds)
+    return out
+
+
+def resume(search: Search, warm: Warm) -> Carried:
+    """Give a search the earlier tree and plan; while the gap is wide, the root is solved again.
+
+    Its duals, and how they differ from the earlier root's, are tried on every leaf: that costs a
+    product with the matrix each, and often proves enough. What is left is solved leaf by leaf,
+    the least bound first, until the gap is reached or the least leaf is solved.
+
+    Raises InfeasibleError when the root is proven infeasible.
+    """
+    since = time.perf_counter()
+    session, matrix = search.session, search.matrix
+    search.adopt(with_bounds(matrix, warm.nodes))
+    known = Carried(sum(n.leaf for n in search.nodes), search.bound, np.inf)
+    search.tell("saved proof")
+    if len(warm.whole):
+        if warm.plan is not None:
+            session.start_from(warm.plan)
+        _settle(search, warm.whole)
+        known = replace(known, plan_usd=search.best)
+        search.tell("saved plan")
+    if search.gap > search.tolerance and search.keep_going():
+        if warm.root is not None:
+            session.start_from(warm.root)
+        result = _root(search)
+        _lift(search, result.y, warm.root_duals)
+        search.tell("relaxation")
+        while search.gap > search.tolerance and search.keep_going():
+            first = search.first_open()
+            if first is None or first[1]:
+                break
+            search.reopen_first()
+            search.tell("reopen")
+        first = search.first_open()
+        if first and first[1] and search.gap > search.tolerance and search.keep_going():
+            search.dive_from(first[0])
+    search.phases["resume"] = time.perf_counter() - since
+    return known
+
+
+def _root(search: Search) -> LpResult:
+    """The root's relaxation, which becomes what the next solve starts from."""
+    session, integer = search.session, search.integer
+    m = search.matrix
+    session.set_bounds(integer, m.lower[integer], m.upper[integer])
+    result = search.tighten(session, session.solve_lp(search.left()), exact=True)
+    m = search.matrix
+    if result.status == "infeasible" and proven_bound(m, result.y, True, (m.lower, m.upper)) > 0:
+        raise InfeasibleError("no plan satisfies every rule, not even with fractions of lots")
+    if result.status == "optimal":
+        search.root_basis, search.root_duals = session.basis(), result.y
+    return result
+
+
+def _lift(search: Search, y: Floats, before: Floats) -> None:
+    """Give each leaf the root's duals, or its own moved as the root's moved, if they prove more.
+
+    `y` are the root's duals now (none: nothing is tried), `before` those of the earlier root.
+    """
+    m = search.matrix
+    if not len(y):
+        return
+    for at, node in enumerate(search.nodes):
+        if not node.leaf or node.ray:
+            continue
+        tries = [y]
+        if len(before) and len(node.y):
+            tries.append(_padded(node.y, len(y)) + y - _padded(before, len(y)))
+        bounds = node_bounds(m, search.nodes, at)
+        proofs = [proven_bound(m, each, False, bounds) for each in tries]
+        best = int(np.argmax(proofs))
+        if proofs[best] > node.bound:
+            search.lift(at, tries[best], proofs[best])
+
+
+def _settle(search: Search, values: Floats) -> None:
+    """Offer the plan with the whole numbers of `values`, when there is one."""
+    session, matrix, integer = search.session, search.matrix, search.integer
+    whole = np.clip(np.round(values[integer]), matrix.lower[integer], matrix.upper[integer])
+    session.set_bounds(integer, whole, whole)
+    result = search.tighten(session, session.solve_lp(search.left()), exact=True)
+    if result.status == "optimal":
+        x = result.x.copy()
+        x[integer] = whole
+        search.offer(x)
+    session.set_bounds(integer, matrix.lower[integer], matrix.upper[integer])
+
+
+def _padded(y: Floats, rows: int) -> Floats:
+    """Duals with 0 for rows that joined later."""
+    return np.concatenate([y, np.zeros(rows - len(y))])
