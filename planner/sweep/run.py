@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from planner.errors import RunFolderError
+from planner.errors import Fault, InputError, RunFolderError
 from planner.plan import Plan
 from planner.sweep import tasks
 from planner.sweep.audit import AuditedBlocks, sample_blocks
@@ -69,6 +69,9 @@ def sweep(
         raise RunFolderError(f"{target} exists")
     correlation_root(spec)
     problem = problem_of(plan, spec)
+    if reroute_blocks == "all" and any(p.general for p in problem.periods if p.moves.touched):
+        rule = "every block is rerouted only where rates and prices of pay as you go stay"
+        raise InputError([Fault("spec", rule)])
     asked = {"certify": certify, "audit_blocks": audit_blocks, "solves": solves,
              "reroute_blocks": reroute_blocks}  # fmt: skip
     folder = work_folder(target, plan, spec, asked)

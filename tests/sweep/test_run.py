@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import beta
 
 from planner import Plan
-from planner.errors import RunFolderError
+from planner.errors import InputError, RunFolderError
 from planner.sweep import draws, gather, tasks
 from planner.sweep import run as run_module
 from planner.sweep.audit import mean_interval, sample_blocks, share_within
@@ -145,6 +145,8 @@ def test_prices_and_rates_move(tmp_path: Path) -> None:
     rows = table(result)
     assert (rows.cost_lower_usd <= rows.cost_exact_usd * (1 + 1e-9)).all()
     assert "rerouted" not in result.summary
+    with pytest.raises(InputError, match="only where rates"):
+        run(tmp_path, "b", spec=spec(MOVING_RATES, scenarios=40), reroute_blocks="all")
 
 
 def test_regret_between_plans(tmp_path: Path) -> None:
