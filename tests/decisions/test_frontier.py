@@ -85,12 +85,25 @@ def test_each_point_is_the_optimum_there(name: str) -> None:
 
 
 def test_some_ranges_end_without_a_plan() -> None:
-    """Half of the demand on each of two clouds is more than one of them can serve."""
-    points = along("placement", gap=0.0).points
+    """A fifth of the demand on each of two clouds, and no power in one of them."""
+    homes = Limit(
+        limit="homes", kind="placement", dimension="cloud", count=2, bound=0.2,
+        period_from="2027-Q1",
+    )  # fmt: skip
+    case = valid(plain(limits=(power(1.0, member="elm/e1"), homes)))
+    points = planner.frontier(case, "limits.power", start=1.0, stop=0.0, points=5, gap=0.0).points
     assert points.status.tolist() == ["proven"] * 4 + ["infeasible"]
     assert np.isnan(points.gap[4])
     assert np.isnan(points.plan_found_at[4])
     assert points.bound_found_at[4] == points.limit[4]
+
+
+def test_what_is_signed_can_leave_no_plan() -> None:
+    """A hard budget below what cannot be left: known without a solve, and for all below it."""
+    case = valid(replace(tiny_case(), limits=(budget(1e8),)))
+    found = planner.frontier(case, "limits.cash", start=1e8, stop=1e5, points=4, gap=0.05)
+    assert found.points.status.tolist() == ["proven"] * 3 + ["infeasible"]
+    assert found.status == "proven"
 
 
 @pytest.mark.parametrize("name", RANGES)
