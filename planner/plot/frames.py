@@ -22,7 +22,9 @@ def frontier(frame: pd.DataFrame, ax: Axes | None = None, words: str = "limit") 
     """
     ax = ax if ax is not None else new_axes()
     some = frame.sort_values("limit")
-    cost, bound = some["cost_usd"] / 1e9, some["bound_usd"] / 1e9
+    finite = some["cost_usd"][np.isfinite(some["cost_usd"].astype(float))]
+    size, unit = money_unit(float(finite.abs().max()) if len(finite) else 1e9)
+    cost, bound = some["cost_usd"] / size, some["bound_usd"] / size
     ax.fill_between(some["limit"], bound, cost, color=LESS, alpha=0.25, lw=0, label="proven range")
     ax.plot(some["limit"], cost, "o-", color=LESS, ms=4, label="plan")
     told = some["status"] if "status" in some else pd.Series("", index=some.index)
@@ -35,7 +37,8 @@ def frontier(frame: pd.DataFrame, ax: Axes | None = None, words: str = "limit") 
             foot = ax.get_xaxis_transform()
             ax.plot(none, [0.03] * len(none), mark, color=MORE, transform=foot, label=words_of)
     ax.set_xlabel(words)
-    ax.set_ylabel("cost, billion USD")
+    ax.yaxis.set_major_formatter("{x:,g}")
+    ax.set_ylabel(f"cost, {unit}")
     ax.legend(loc="best")
     return ax
 
@@ -48,13 +51,20 @@ def tornado(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     reach = frame[["low_usd", "high_usd"]].abs().max(axis=1)
     some = frame.loc[reach.sort_values(ascending=False, kind="stable").index]
     ax = ax if ax is not None else row_axes(len(some))
+    size, unit = money_unit(float(reach.max()))
     for column, colour, label in (("low_usd", LESS, "low end"), ("high_usd", MORE, "high end")):
-        ax.barh(range(len(some)), some[column] / 1e9, height=0.7, color=colour, label=label)
+        ax.barh(range(len(some)), some[column] / size, height=0.7, color=colour, label=label)
     ax.axvline(0.0, color=INK, lw=0.8)
     horizontal(ax, [short(str(name), 40) for name in some["factor"]])
-    ax.set_xlabel("change of cost, billion USD")
+    ax.xaxis.set_major_formatter("{x:,g}")
+    ax.set_xlabel(f"change of cost, {unit}")
     ax.legend(loc="lower right")
     return ax
+
+
+def _short_number(value: float) -> str:
+    """Three digits, or all before the point: never an exponent in a cell for a thousand."""
+    return f"{value:,.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def heat_map(frame: pd.DataFrame, ax: Axes | None = None, words: str = "value") -> Axes:
@@ -71,7 +81,9 @@ def heat_map(frame: pd.DataFrame, ax: Axes | None = None, words: str = "value") 
     middle = (np.nanmin(values) + np.nanmax(values)) / 2
     for i, j in np.argwhere(np.isfinite(values)).tolist():
         ink = "black" if values[i, j] > middle else "white"
-        ax.text(j, i, f"{values[i, j]:.3g}", ha="center", va="center", color=ink, fontsize=SMALL)
+        ax.text(
+            j, i, _short_number(values[i, j]), ha="center", va="center", color=ink, fontsize=SMALL
+        )
     ax.set_xticks(range(len(columns)), [short(str(c), 16) for c in columns], rotation=45,
                   ha="right", rotation_mode="anchor")  # fmt: skip
     ax.set_yticks(range(len(rows)), [short(str(r), 30) for r in rows])
