@@ -58,6 +58,7 @@ def rule_costs(problem: Problem, one: Priced, most_solved: int) -> pd.DataFrame:
     order = sorted((key for key in stake if stake[key] > 0), key=lambda key: -stake[key])
     every = rules_of(problem)
     found = []
+    one.session.keep_costs(False)
     for key in order[:most_solved]:
         rows = every[key]
         low, high = m.row_lower.copy(), m.row_upper.copy()
@@ -75,6 +76,7 @@ def rule_costs(problem: Problem, one: Priced, most_solved: int) -> pd.DataFrame:
         )
         says = "without the rule, all its periods at once"
         found.append((*key, one.value_usd - value, problem.objective_usd - bound, says))
+    one.session.keep_costs()
     one.restore()
     frame = pd.DataFrame(found, columns=list(COLUMNS))
     return frame.sort_values("saves_in_relaxation_usd", ascending=False, ignore_index=True)

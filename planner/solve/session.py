@@ -198,13 +198,14 @@ class Session:
         ):
             self._highs.changeCoeff(row, column, value)
 
-    def keep_costs(self) -> None:
+    def keep_costs(self, keep: bool = True) -> None:
         """Solve with the costs as they are, not perturbed against degeneracy.
 
         A hot solve after a small change then takes a handful of iterations; a solve from afar can
         take many more.
         """
-        self._highs.setOptionValue("dual_simplex_cost_perturbation_multiplier", 0.0)
+        factor = 0.0 if keep else 1.0
+        self._highs.setOptionValue("dual_simplex_cost_perturbation_multiplier", factor)
 
     def basis(self) -> Any:
         """The current basis; hand it to `set_basis` for a hot start."""
