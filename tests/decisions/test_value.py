@@ -413,12 +413,9 @@ def test_no_time_at_all_is_unproven() -> None:
 def test_rounds_of_cuts_value_as_explicit_flows_do() -> None:
     """However redundancy is held; the cuts of one solve serve the next."""
     case = tiny_rules_case()
-    one = planner.value(case, offer="term-6m", gap=0.0, redundancy="explicit")
-    other = planner.value(case, offer="term-6m", gap=0.0, redundancy="rounds")
+    one = planner.value(case, offer="term-6m", gap=0.0, redundancy="explicit", price=False)
+    other = planner.value(case, offer="term-6m", gap=0.0, redundancy="rounds", price=False)
     assert one.value_low_usd == pytest.approx(other.value_low_usd, abs=1.0)
-    assert one.break_even is not None
-    assert other.break_even is not None
-    assert one.break_even.low == pytest.approx(other.break_even.low, rel=0.01)
     costs = [[s.with_high_usd for s in v.starts] for v in (one, other)]
     assert costs[0] == pytest.approx(costs[1], rel=1e-6)
     waived = planner.value(case, offer="term-6m", gap=0.0, redundancy="waived", price=False)
