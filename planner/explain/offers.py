@@ -129,7 +129,7 @@ class Pricer:
         session.set_costs(columns, share * self.cost[columns])
         session.set_coefficients(rows, cols, share * values)
         session.set_basis(one.basis)
-        result = session.solve_lp()
+        result = session.solve_lp(one.patience_s)
         session.set_costs(columns, self.cost[columns])
         session.set_coefficients(rows, cols, values)
         if result.status != "optimal":

@@ -65,10 +65,13 @@ def rule_costs(problem: Problem, one: Priced, most_solved: int) -> pd.DataFrame:
         low[rows], high[rows] = -np.inf, np.inf
         one.session.set_row_bounds(rows, low[rows], high[rows])
         one.restore()
-        result = one.session.solve_lp()
+        result = one.session.solve_lp(one.patience_s)
         one.session.set_row_bounds(rows, m.row_lower[rows], m.row_upper[rows])
         if result.status != "optimal":
-            found.append((*key, np.nan, np.nan, f"without it the relaxation is {result.status}"))
+            says = f"without it the relaxation is {result.status}"
+            if result.status == "limit":
+                says = f"without it the relaxation was not solved in {one.patience_s:.0f} s"
+            found.append((*key, np.nan, np.nan, says))
             continue
         value = float(m.objective @ result.x) + m.offset
         bound = weak_duality_bound(

@@ -12,11 +12,9 @@ from planner.explain.rules import rule_costs
 from planner.explain.words import words
 from planner.limits import INVESTMENT, OPERATING, limits_of
 from planner.plan import Plan
-from planner.prices.lp import problem_of, solved
+from planner.prices.lp import LARGE_COLUMNS, problem_of, solved
 from planner.prices.table import price_table
 
-LARGE_COLUMNS = 20_000
-"""Problems with more columns than this are not confirmed in full."""
 CHECKED_LARGE = 24
 """Prices of each table and rules that are confirmed by re-solving on a large problem; of offers,
 whose search takes several solves each, a quarter of that."""

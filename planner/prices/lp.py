@@ -28,6 +28,10 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 AGREES = 1e-6
 """Relative difference of cost that is let pass between a plan and its operating problem."""
+LARGE_COLUMNS = 20_000
+"""Columns above which a solve far from the solved problem can take minutes."""
+PATIENCE_S = 15.0
+"""Seconds that such a solve gets there."""
 IMPLIED = ("serve", "unserved", "shed", "cover")
 """Columns whose upper bound the rows say already: it would only blur the duals."""
 
@@ -142,6 +146,11 @@ class Priced:
     reduced: Floats
     """Reduced costs c - A'y, USD per unit of the column."""
     value_usd: float
+
+    @property
+    def patience_s(self) -> float | None:
+        """Seconds for a solve far from the solved problem; None (no limit) on a small one."""
+        return PATIENCE_S if self.matrix.shape[1] > LARGE_COLUMNS else None
 
     def _solve_moved(
         self, rows: Ints, by_row: Floats, columns: Ints, by_column: Floats
