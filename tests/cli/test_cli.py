@@ -229,7 +229,7 @@ def test_solve_show_and_audit(here: Here) -> None:
     assert "proven within the gap asked for" in ran.out
     assert ran.err == ""
     run = here.folder / "runs" / "small"
-    assert {"summary.json", MANIFEST, "tables", "case", "figures"} == {
+    assert {"summary.json", MANIFEST, "restart.parquet", "tables", "case", "figures"} == {
         p.name for p in run.iterdir()
     }
     plan = planner.load_plan(run)

@@ -53,7 +53,8 @@ def test_it_holds_the_plan_and_what_is_needed_to_redo_it(saved: Path) -> None:
     names = set(contents(saved))
     tables = {f"tables/{name}.csv" for name in (*PLAN_TABLES, *ADDED)}
     case = {"case/case.toml"} | {f"case/{t.file}" for t in TABLES if small_case().rows(t.name)}
-    assert names == {"summary.json", MANIFEST, "figures/x.png"} | tables | case
+    beside = {"summary.json", MANIFEST, "restart.parquet", "figures/x.png"}
+    assert names == beside | tables | case
     manifest = read_manifest(saved)
     assert manifest["options"] == {"gap": 0.0}
     assert manifest["case_sha256"] == small_case().sha256()
