@@ -272,8 +272,8 @@ def is_large(matrix: Matrix) -> bool:
 
 
 def _least(seconds: float | None) -> float | None:
-    """Time left as an option: a limit that has passed still lets a solve look once."""
-    return None if seconds is None else max(seconds, 0.01)
+    """Time left as an option: past the limit a solve looks at its relaxation and ends."""
+    return None if seconds is None else max(seconds, 0.0)
 
 
 def evidence_of(found: Solution, matrix: Matrix) -> Evidence:
