@@ -27,6 +27,7 @@ SEED = 1
 
 @contextmanager
 def timed(into: dict[str, Any], phase: str) -> Iterator[None]:
+    """Note the CPU seconds of a block under a phase."""
     before = time.process_time()
     try:
         yield
@@ -35,6 +36,7 @@ def timed(into: dict[str, Any], phase: str) -> Iterator[None]:
 
 
 def built(columns: int, found: dict[str, Any]) -> Matrix:
+    """The compiled problem of a generated case, its phases noted."""
     case = generated_case(columns, SEED)
     with timed(found, "instance"):
         inst = build_instance(case)
@@ -45,6 +47,7 @@ def built(columns: int, found: dict[str, Any]) -> Matrix:
 
 
 def main(columns: int, who: str, gap: float, limit_s: float) -> dict[str, Any]:
+    """One size solved by one solver: what was found, by phase."""
     found: dict[str, Any] = {}
     matrix = built(columns, found)
     found["columns"], found["gap"] = matrix.shape[1], None

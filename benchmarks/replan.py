@@ -48,6 +48,7 @@ def largest(plan: Plan) -> list[tuple[str, str]]:
 
 
 def run(redundancy: Redundancy = "waived", limit: float | None = None) -> dict[str, float]:
+    """Warm against cold after one changed price: CPU seconds, medians and speedup."""
     case = load_case(example_folder("claude"))
     before = time.process_time()
     first = solve(case, gap=GAP, time_limit_s=limit, redundancy=redundancy)

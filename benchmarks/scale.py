@@ -32,6 +32,7 @@ def one(columns: int, who: str, limit_s: float) -> dict[str, Any]:
 
 
 def run(sizes: str | None = None, limit: float | None = None) -> dict[str, Any]:
+    """Seconds by phase, memory and gap by size, ours and HiGHS with default options."""
     limit_s = LIMIT_S if limit is None else limit
     out: dict[str, Any] = {}
     for n in SIZES if sizes is None else [int(part) for part in sizes.split(",")]:

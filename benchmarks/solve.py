@@ -30,6 +30,7 @@ LIMIT_S = 600.0
 
 
 def run(limit: float | None = None, redundancy: Redundancy = "auto") -> dict[str, float | None]:
+    """Our solve of the reference case against HiGHS with default options on the same arrays."""
     limit_s = LIMIT_S if limit is None else limit
     inst = build_instance(load_case(example_folder("claude")))
     matrix, mode = compiled_problem(inst, mode=redundancy)

@@ -66,8 +66,11 @@ def _binds(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _rules(table: pd.DataFrame) -> Iterator[str]:
-    for row in table.head(MOST).to_dict("records"):
+    open_ = table.saves_in_relaxation_usd.isna()
+    shown = [some.head(MOST).to_dict("records") for some in (table[~open_], table[open_])]
+    for row in (*shown[0], *shown[1]):
         if not np.isfinite(row["saves_in_relaxation_usd"]):
+            yield f"What {row['kind']} {row['rule']} costs is open: {row['says']}."
             continue
         yield (
             f"Without the rule {row['kind']} {row['rule']} the relaxation is "

@@ -216,15 +216,19 @@ class Search:
         if found is not None:
             self.offer(found.x)
         if found is not None and inner is not self.session:
-            self._widen(inner, found.x[self.integer])
+            # Over all columns the whole numbers found on some may cost less.
+            self.session.begin_from(inner)
+            self.settle(found.x[self.integer])
             self.session.set_bounds(self.integer, low[self.integer], high[self.integer])
         self._timed("dive", since)
         self.tell("dive")
 
-    def _widen(self, inner: Session, whole: Floats) -> None:
-        """Offer the cheapest plan over all columns with the whole numbers found on some."""
+    def settle(self, whole: Floats) -> None:
+        """Offer the cheapest plan with these whole numbers, if there is one.
+
+        `whole` are in the order of the whole-number columns; the session is left fixed to them.
+        """
         self.session.set_bounds(self.integer, whole, whole)
-        self.session.begin_from(inner)
         settled = self.tighten(self.session, self.session.solve_lp(heed_stop=False), exact=True)
         if settled.status == "optimal":
             x = settled.x.copy()

@@ -77,12 +77,7 @@ def found_by(search: Search, ask: Ask) -> Found:
         if broken is not None:
             session.add_rows(broken)
         whole = np.clip(np.round(x[integer]), m.lower[integer], m.upper[integer])
-        session.set_bounds(integer, whole, whole)
-        settled = search.tighten(session, session.solve_lp(heed_stop=False), exact=True)
-        if settled.status == "optimal":
-            point = settled.x.copy()
-            point[integer] = whole
-            search.offer(point)
+        search.settle(whole)
         search.tell("solver")
         if search.matrix.shape[0] == rows:
             break

@@ -145,12 +145,7 @@ def _settle(search: Search, values: Floats) -> None:
     """Offer the plan with the whole numbers of `values`, when there is one."""
     session, matrix, integer = search.session, search.matrix, search.integer
     whole = np.clip(np.round(values[integer]), matrix.lower[integer], matrix.upper[integer])
-    session.set_bounds(integer, whole, whole)
-    result = search.tighten(session, session.solve_lp(search.left()), exact=True)
-    if result.status == "optimal":
-        x = result.x.copy()
-        x[integer] = whole
-        search.offer(x)
+    search.settle(whole)
     session.set_bounds(integer, matrix.lower[integer], matrix.upper[integer])
 
 

@@ -217,22 +217,12 @@ def _begin(search: Search, whole: Floats) -> None:
     integer, matrix = search.integer, search.matrix
     if ((whole >= matrix.lower[integer]) & (whole <= matrix.upper[integer])).all():
         basis = search.session.basis()
-        search.session.set_bounds(integer, whole, whole)
-        _settle(search, whole)
+        search.settle(whole)
         search.session.set_bounds(integer, matrix.lower[integer], matrix.upper[integer])
         if search.matrix is matrix:
             search.session.set_basis(basis)
     search.phases["start"] = time.perf_counter() - since
     search.tell("start")
-
-
-def _settle(search: Search, whole: Floats) -> None:
-    """Offer the cheapest point with these whole numbers, to which the session is fixed."""
-    settled = search.tighten(search.session, search.session.solve_lp(heed_stop=False), exact=True)
-    if settled.status == "optimal":
-        point = settled.x.copy()
-        point[search.integer] = whole
-        search.offer(point)
 
 
 def _improve(search: Search) -> None:
@@ -253,9 +243,6 @@ def _improve(search: Search) -> None:
         on_progress=on_progress,
     )
     if len(x):
-        whole = x.copy()
-        whole[integer] = np.round(whole[integer])
-        session.set_bounds(integer, whole[integer], whole[integer])
-        _settle(search, whole[integer])
+        search.settle(np.round(x[integer]))
     search.phases["improve"] = time.perf_counter() - since
     search.tell("improve")

@@ -16,7 +16,9 @@ import planner
 from planner.case import Case
 from planner.case.check import check
 from planner.case.tables import TABLES
+from planner.explain.rules import COLUMNS as RULE_COLUMNS
 from planner.explain.run import Explanation
+from planner.explain.words import _rules as rule_words
 from planner.instance import build_instance
 from planner.matrix import compile_model
 from planner.model import build_model
@@ -291,3 +293,13 @@ def test_the_document_says_what_the_command_says() -> None:
     text = " ".join((DATA.parent / "docs" / "explain.md").read_text(encoding="utf-8").split())
     for sentence in small_explained().words:
         assert sentence in text
+
+
+def test_a_rule_that_was_not_solved_is_said() -> None:
+    columns = list(RULE_COLUMNS)
+    solved = ("power", "east", 5e6, 7e6, "without the rule, all its periods at once")
+    late = ("commitment", "ash", np.nan, np.nan, "without it the relaxation was not solved in 15 s")
+    said = list(rule_words(pd.DataFrame([solved, late], columns=columns)))
+    assert said[0].startswith("Without the rule power east")
+    assert said[1] == f"What commitment ash costs is open: {late[-1]}."
+    assert not list(rule_words(pd.DataFrame(columns=columns)))
