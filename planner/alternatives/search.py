@@ -29,7 +29,7 @@ from planner.solve.branch import Search
 from planner.solve.certificate import proven_bound
 from planner.solve.options import Progress, SolveOptions
 from planner.solve.run import PLACEMENTS, SMALL, ranks, solve_matrix
-from planner.solve.session import Session
+from planner.solve.session import Basis, Session
 from planner.solve.sift import SIFTED
 
 Floats = npt.NDArray[np.float64]
@@ -104,7 +104,7 @@ class Finder:
         wide = np.zeros(self._base.shape[1])
         wide[: self.matrix.shape[1]] = part * self.matrix.objective
         self._thrift, self._spent = wide, part * (self.budget_usd - self.matrix.offset)
-        self._basis: object = None
+        self._basis: Basis | None = None
         self._started = time.perf_counter()
 
     @property
@@ -174,7 +174,7 @@ class Finder:
     # -- many: directions by relaxations, the best one in whole numbers --------------------------
 
     def _about(self, earlier: Floats) -> Found | None:
-        seen: list[tuple[float, Matrix, object]] = []
+        seen: list[tuple[float, Matrix, Basis | None]] = []
         most = np.inf
         for _ in range(TRIES if self._is_small else TRIES_LARGE):
             signs, bound = self.outside.farthest(earlier, [])
@@ -186,7 +186,7 @@ class Finder:
         else:
             most = min(most, self.outside.farthest(earlier, [])[1])
         seen.sort(key=lambda one: -one[0])
-        best: tuple[Floats, Matrix, object] | None = None
+        best: tuple[Floats, Matrix, Basis | None] | None = None
         reach = self._least()
         for relaxed, problem, basis in seen[: WHOLE if self._is_small else WHOLE_LARGE]:
             if relaxed > reach:
@@ -221,8 +221,8 @@ class Finder:
         return float(result.x[problem.columns[APART]][0])
 
     def _first(
-        self, problem: Matrix, basis: object, nodes: int, gap: float = CLOSE
-    ) -> tuple[Floats, object] | None:
+        self, problem: Matrix, basis: Basis | None, nodes: int, gap: float = CLOSE
+    ) -> tuple[Floats, Basis | None] | None:
         """A plan in whole numbers near a relaxation and where it was found, or None.
 
         By a dive from the relaxation; on a small problem then by so many nodes, on a large one
@@ -253,7 +253,9 @@ class Finder:
 
     # -- both ------------------------------------------------------------------------------------
 
-    def _settled(self, x: Floats, problem: Matrix, basis: object, most: float, tried: int) -> Found:
+    def _settled(
+        self, x: Floats, problem: Matrix, basis: Basis | None, most: float, tried: int
+    ) -> Found:
         """The same contracts, and everything else at least cost: by a dive from where x was found.
 
         What the dive does not make cheaper stays as it is.

@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +28,7 @@ from planner.redundancy.rounds import ROWS, Rounds
 from planner.solve.certificate import Node, node_bounds, proven_bound
 from planner.solve.options import Event, SolveOptions, Start
 from planner.solve.run import SMALL, Solution, solve_matrix
-from planner.solve.session import Session
+from planner.solve.session import Basis, Session
 from planner.throughput.rates import Rates, rates_of
 
 Floats = npt.NDArray[np.float64]
@@ -99,7 +98,7 @@ class Solver:
     """Searches so far."""
     routings: int = 0
     """Plans routed anew so far."""
-    _basis: dict[tuple[int, int], Any] = field(default_factory=dict)
+    _basis: dict[tuple[int, int], Basis] = field(default_factory=dict)
     _cuts: list[Cut] = field(default_factory=list)
     _rates: Rates | None = None
 
@@ -198,8 +197,8 @@ class Solver:
             if rounds is None:
                 hot = Start(whole, self._basis.get(matrix.shape))
                 found = solve_matrix(matrix, options, progress, hot=hot)
-                if keep:
-                    self._basis[matrix.shape] = found.basis
+                if keep and found.root is not None:
+                    self._basis[matrix.shape] = found.root
             else:
                 asked = rounds
                 found = solve_matrix(

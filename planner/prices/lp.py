@@ -22,7 +22,7 @@ from planner.matrix import Matrix
 from planner.plan import Plan
 from planner.redundancy.problem import compiled_problem, with_cuts
 from planner.solve.bound import usable_duals
-from planner.solve.session import LpResult, Session
+from planner.solve.session import Basis, LpResult, Session
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -139,7 +139,7 @@ class Priced:
     high: Floats
     """Upper bounds of the columns in this problem."""
     session: Session
-    basis: Any
+    basis: Basis
     x: Floats
     y: Floats
     """Row duals, USD per unit of the row; those that select an infinite side are 0."""

@@ -6,7 +6,6 @@ import heapq
 import time
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,7 @@ from planner.matrix import Matrix, RowBatch
 from planner.solve.certificate import Node, node_bounds, proven_bound
 from planner.solve.dive import dive, fractional
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, relative_gap
-from planner.solve.session import LpResult, Session
+from planner.solve.session import Basis, LpResult, Session
 from planner.solve.sift import sifted
 
 Floats = npt.NDArray[np.float64]
@@ -49,18 +48,18 @@ class Search:
     best: float = np.inf
     phases: dict[str, float] = field(default_factory=dict)
     iterations: int = 0
-    root_basis: Any = None
+    root_basis: Basis | None = None
     """Basis of the root's relaxation, where it was solved."""
     root_duals: Floats = field(default_factory=lambda: np.zeros(0))
     """Row duals of the root's relaxation, where it was solved."""
-    best_basis: Any = None
+    best_basis: Basis | None = None
     """Basis of the relaxation that settled the best plan."""
 
     def __post_init__(self) -> None:
         self.integer = np.flatnonzero(self.matrix.integer)
         self._heap: list[tuple[float, int]] = []
         self._points: dict[int, Floats] = {}
-        self._bases: dict[int, Any] = {}
+        self._bases: dict[int, Basis] = {}
         self._batches: list[RowBatch] = []
         self._held = 0
         # A plan from another problem is no reason not to look for one here.
@@ -121,7 +120,7 @@ class Search:
         self.session.set_bounds(self.integer, low[self.integer], high[self.integer])
         result = self.session.solve_lp(self.left())
         if at == 0:
-            result = self._first_rounds(result)
+            result = self.narrow(result)
         result = self.tighten(self.session, result, exact=at == 0, enough=ROUND_GAIN)
         node = self.nodes[at]
         node.y, node.ray = result.y, result.status == "infeasible"
@@ -136,17 +135,15 @@ class Search:
         node.bound = found
         return result
 
-    def _first_rounds(self, result: LpResult) -> LpResult:
-        """The root after rounds on the columns that matter, where there are many."""
-        if self.lazy is None or not self.sift or result.status != "optimal":
+    def narrow(self, result: LpResult) -> LpResult:
+        """From the root's relaxation on, hold only the columns that matter, where there are many.
+
+        The search goes on in a session that takes in what a relaxation wants, so that each is
+        that of the whole problem.
+        """
+        if not self.sift or result.status != "optimal":
             return result
-        inner = sifted(self.session, result)
-        rows = self.session.matrix.shape[0]
-        self.tighten(inner, inner.solve_lp(self.left()), exact=True, enough=ROUND_GAIN)
-        if inner.matrix.shape[0] == rows:
-            return result
-        self._catch_up()
-        self.session.begin_from(inner)
+        self.session = sifted(self.session, result, priced=True)
         return self.session.solve_lp(self.left())
 
     def tighten(
@@ -217,6 +214,7 @@ class Search:
             self.offer(found.x)
         if found is not None and inner is not self.session:
             # Over all columns the whole numbers found on some may cost less.
+            self.session.hold(np.flatnonzero(inner.active & ~self.session.active))
             self.session.begin_from(inner)
             self.settle(found.x[self.integer])
             self.session.set_bounds(self.integer, low[self.integer], high[self.integer])
@@ -261,14 +259,19 @@ class Search:
                 self._dive(result, 0)
         return result
 
-    def branch(self, nodes: int) -> None:
+    def branch(self, nodes: int, with_plan: int | None = None) -> None:
         """Branch until the gap is reached, the limits say stop, or `nodes` nodes are solved.
+
+        `with_plan` are the nodes that are enough once there is a plan, as many unless given.
 
         Columns of the lowest rank are branched first, and of those the most fractional.
         """
         since = time.perf_counter()
-        count = 0
-        while self._heap and self.gap > self.tolerance and self.keep_going() and count < nodes:
+        count = planned = 0
+        most = nodes if with_plan is None else with_plan
+        while self._heap and self.gap > self.tolerance and self.keep_going():
+            if count >= nodes or planned >= most:
+                break
             _, at = heapq.heappop(self._heap)
             if at not in self._points:
                 self._reopen(at)
@@ -287,6 +290,7 @@ class Search:
                 self.session.set_basis(basis)
                 result = self._solve_node(child)
                 count += 1
+                planned += bool(np.isfinite(self.best))
                 if result.status == "optimal":
                     self._explore(child, result, count)
             if all(n.bound > -np.inf for n in self.nodes[-2:]):

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from planner.matrix import Matrix
 from planner.solve.propagate import Activity
-from planner.solve.session import LpResult, Session
+from planner.solve.session import Basis, LpResult, Session
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -146,7 +146,7 @@ def _probe(
 ) -> tuple[LpResult | None, Activity]:
     """The cheapest relaxation with one of the choices at 1; none when none can be."""
     basis = session.basis()
-    best: tuple[float, LpResult, Activity, object] | None = None
+    best: tuple[float, LpResult, Activity, Basis] | None = None
     for column in choices.tolist():
         tried = room.copy()
         if not tried.allows(column, 1.0):

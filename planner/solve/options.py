@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from planner.errors import Fault, InputError
 from planner.matrix import RowBatch
+from planner.solve.session import Basis
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Start:
     whole: npt.NDArray[np.float64] | None = None
     """Values of the whole-number columns, in their order, as a plan of a like problem has them;
     left aside where the rows do not allow them."""
-    basis: Any = None
+    basis: Basis | None = None
     """Basis of the relaxation of a problem with as many rows and columns."""
 
 

@@ -83,13 +83,13 @@ def resume(search: Search, warm: Warm) -> Carried:
     search.tell("saved proof")
     if len(warm.whole):
         if warm.plan is not None:
-            session.start_from(warm.plan)
+            session.set_basis(warm.plan, mend=True)
         _settle(search, warm.whole)
         known = replace(known, plan_usd=search.best)
         search.tell("saved plan")
     if search.gap > search.tolerance and search.keep_going():
         if warm.root is not None:
-            session.start_from(warm.root)
+            session.set_basis(warm.root, mend=True)
         result = _root(search)
         _lift(search, result.y, warm.root_duals)
         search.tell("relaxation")
@@ -111,12 +111,13 @@ def _root(search: Search) -> LpResult:
     session, integer = search.session, search.integer
     m = search.matrix
     session.set_bounds(integer, m.lower[integer], m.upper[integer])
-    result = search.tighten(session, session.solve_lp(search.left()), exact=True)
+    result = search.narrow(session.solve_lp(search.left()))
+    result = search.tighten(search.session, result, exact=True)
     m = search.matrix
     if result.status == "infeasible" and proven_bound(m, result.y, True, (m.lower, m.upper)) > 0:
         raise InfeasibleError("no plan satisfies every rule, not even with fractions of lots")
     if result.status == "optimal":
-        search.root_basis, search.root_duals = session.basis(), result.y
+        search.root_basis, search.root_duals = search.session.basis(), result.y
     return result
 
 

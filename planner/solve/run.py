@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +19,14 @@ from planner.solve.certificate import Node
 from planner.solve.mip import Ask, Found, by_highs, found_by
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, Start
 from planner.solve.resume import Carried, Warm, resume
-from planner.solve.session import Basis, Session, statuses
+from planner.solve.session import Basis, Session
 from planner.solve.sift import SIFTED
 from planner.solve.strategy import Choice, Strategy, chosen
 
 Floats = npt.NDArray[np.float64]
-FIRST_NODES = 40
-"""Nodes branched before HiGHS is asked to improve the plan of a large problem."""
+FIRST_NODES, NODES_WITH_PLAN = 40, 12
+"""Nodes branched before HiGHS is asked to improve the plan of a large problem: all, and those
+after the first plan."""
 SMALL = 5_000
 """Problems with fewer columns are branched to the end: their nodes cost milliseconds."""
 STRUCTURE = (("sign", "in_tier"), ("qualify", "leave"), ("carries",))
@@ -61,8 +61,6 @@ class Solution:
     """Simplex iterations of the relaxations."""
     matrix: Matrix
     """The problem with the lazy rows that joined it."""
-    basis: Any = None
-    """Basis of the relaxation at the root."""
     root: Basis | None = None
     """Where the root's relaxation ended; None when it was not solved."""
     root_duals: Floats = field(default_factory=lambda: np.zeros(0))
@@ -171,7 +169,7 @@ def solve_matrix(
             if hot is not None and hot.whole is not None:
                 _begin(search, hot.whole)
             if dives:
-                search.branch(10**9 if small else FIRST_NODES)
+                search.branch(*((10**9,) if small else (FIRST_NODES, NODES_WITH_PLAN)))
                 if not small and search.gap > search.tolerance and search.keep_going():
                     _improve(search)
                     search.branch(10**9)
@@ -197,18 +195,13 @@ def solve_matrix(
         events=tuple(events),
         iterations=search.iterations,
         matrix=search.matrix,
-        basis=search.root_basis,
-        root=_saved(search.root_basis) or (warm.root if warm else None),
+        root=search.root_basis or (warm.root if warm else None),
         root_duals=search.root_duals,
-        plan=_saved(search.best_basis),
+        plan=search.best_basis,
         carried=carried,
         choice=choice,
         found=found,
     )
-
-
-def _saved(basis: object) -> Basis | None:
-    return None if basis is None else statuses(basis)
 
 
 def _begin(search: Search, whole: Floats) -> None:
@@ -226,12 +219,19 @@ def _begin(search: Search, whole: Floats) -> None:
 
 
 def _improve(search: Search) -> None:
-    """Let HiGHS look for a better plan from the best one; its bound is not used."""
+    """Let HiGHS look for better lots and placements, from the best plan and with its structure.
+
+    It holds the columns of the session, those near use; its bound is not used.
+    """
     since = time.perf_counter()
     left = search.left()
     session = search.session
     integer = search.integer
-    session.set_bounds(integer, search.matrix.lower[integer], search.matrix.upper[integer])
+    low, high = search.matrix.lower[integer].copy(), search.matrix.upper[integer].copy()
+    if len(search.best_x):
+        kept = search.order[integer] < PLACEMENTS
+        low[kept] = high[kept] = np.round(search.best_x[integer][kept])
+    session.set_bounds(integer, low, high)
 
     def on_progress(primal: float, _dual: float) -> None:
         search.tell("improve", min(search.best, primal))

@@ -4,14 +4,16 @@ Chips, requests and their rows are passed in thousands and USD in millions, so t
 absolute tolerances fit; values come back in the units of the matrix.
 
 A session may hold only some columns of its matrix (`active`); the others stay at 0. Points,
-bounds and costs are those of the whole matrix all the same.
+bounds, bases and costs are those of the whole matrix all the same. A `priced` session takes in
+the columns that a relaxation wants, so that its relaxations are those of the whole matrix.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import highspy
@@ -20,12 +22,17 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from planner.matrix import Matrix, RowBatch
+from planner.solve.bound import farkas_gap, usable_duals
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 _THOUSAND, _MILLION = 1e3, 1e6
 _DUAL, _PRIMAL = 1, 4
 """Simplex strategies of HiGHS."""
+_BASIC = 1
+"""Status of a basic column or row."""
+_PRICE = 1e-8
+"""Reduced cost, million USD per unit of the solver, that counts as none: its dual tolerance."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +59,6 @@ class Basis:
     """Status [row]."""
 
 
-def statuses(basis: Any) -> Basis:
-    """What `Session.basis` returned, as numbers that can be saved."""
-    columns, rows = (
-        np.fromiter(map(int, side), dtype=np.int8) for side in (basis.col_status, basis.row_status)
-    )
-    return Basis(columns, rows)
-
-
 class Session:
     """A problem held in HiGHS. Not safe to share between threads."""
 
@@ -69,13 +68,17 @@ class Session:
         threads: int = 1,
         stop: threading.Event | None = None,
         active: npt.NDArray[np.bool_] | None = None,
+        *,
+        priced: bool = False,
     ):
         """Pass the arrays of `matrix`; `stop` interrupts a running solve when it is set.
 
         `active` are the columns that it holds, all unless given; whole numbers and columns whose
-        lower bound is not 0 must be among them.
+        lower bound is not 0 must be among them. When it is `priced`, columns with a negative
+        reduced cost join until there are none.
         """
         self.matrix = matrix
+        self._priced = priced
         n = matrix.shape[1]
         self._at = np.arange(n) if active is None else np.flatnonzero(active)
         self._place = np.full(n, -1, dtype=np.int64)
@@ -162,6 +165,23 @@ class Session:
         self.matrix = self.matrix.with_rows(batch)
         self._row = np.concatenate([self._row, scale])
 
+    def hold(self, columns: Ints) -> None:
+        """Let columns of the matrix join that are not held; they start at their lower bound, 0."""
+        m, scale = self.matrix, self._column[columns]
+        a = sp.csc_array(sp.diags_array(self._row) @ m.a[:, columns] @ sp.diags_array(scale))
+        self._highs.addCols(
+            len(columns),
+            m.objective[columns] * scale / _MILLION,
+            m.lower[columns] / scale,
+            m.upper[columns] / scale,
+            a.nnz,
+            a.indptr,
+            a.indices,
+            a.data,
+        )
+        self._place[columns] = np.arange(len(columns)) + len(self._at)
+        self._at = np.concatenate([self._at, columns])
+
     @property
     def active(self) -> npt.NDArray[np.bool_]:
         """Columns that the session holds [column]."""
@@ -207,26 +227,29 @@ class Session:
         factor = 0.0 if keep else 1.0
         self._highs.setOptionValue("dual_simplex_cost_perturbation_multiplier", factor)
 
-    def basis(self) -> Any:
+    def basis(self) -> Basis:
         """The current basis; hand it to `set_basis` for a hot start."""
-        return self._highs.getBasis()
+        given = self._highs.getBasis()
+        columns = np.zeros(self.matrix.shape[1], dtype=np.int8)
+        columns[self._at] = np.fromiter(map(int, given.col_status), np.int8, len(self._at))
+        rows = np.fromiter(map(int, given.row_status), np.int8, self.matrix.shape[0])
+        return Basis(columns, rows)
 
-    def set_basis(self, basis: Any) -> None:
-        """Start the next solve from a basis; rows that have joined since are slack in it."""
-        more = self.matrix.shape[0] - len(basis.row_status)
-        if more:
-            grown = highspy.HighsBasis()
-            grown.col_status = basis.col_status
-            grown.row_status = [*basis.row_status, *[highspy.HighsBasisStatus.kBasic] * more]
-            grown.valid = True
-            basis = grown
-        self._highs.setBasis(basis)
+    def set_basis(self, basis: Basis, *, mend: bool = False) -> None:
+        """Start the next solve from a basis; rows that have joined since are slack in it.
+
+        `mend` where it may not fit: that of another problem, or of columns that are not held.
+        """
+        start = highspy.HighsBasis()
+        start.col_status = [_KINDS[code] for code in basis.columns[self._at].tolist()]
+        more = self.matrix.shape[0] - len(basis.rows)
+        start.row_status = [*(_KINDS[c] for c in basis.rows.tolist()), *[_KINDS[_BASIC]] * more]
+        start.valid, start.alien = True, mend
+        self._highs.setBasis(start)
 
     def basic(self) -> npt.NDArray[np.bool_]:
         """Columns that are basic now [column]."""
-        status = self._highs.getBasis().col_status
-        out = np.zeros(self.matrix.shape[1], dtype=bool)
-        out[self._at] = [one == highspy.HighsBasisStatus.kBasic for one in status]
+        out: npt.NDArray[np.bool_] = self.basis().columns == _BASIC
         return out
 
     def begin_from(self, other: Session) -> None:
@@ -234,23 +257,8 @@ class Session:
 
         Columns that it does not hold start at their lower bound, which must be 0.
         """
-        given = other.basis()
-        status = given.col_status
-        where = other._place[self._at].tolist()
-        mine = highspy.HighsBasis()
-        mine.col_status = [status[i] if i >= 0 else highspy.HighsBasisStatus.kLower for i in where]
-        mine.row_status = given.row_status
-        mine.valid = True
-        self._highs.setBasis(mine)
-        self._widened = min(where, default=0) < 0
-
-    def start_from(self, basis: Basis) -> None:
-        """Start the next solve from saved statuses; HiGHS mends what does not fit any more."""
-        start = highspy.HighsBasis()
-        start.col_status = [_KINDS[code] for code in basis.columns.tolist()]
-        start.row_status = [_KINDS[code] for code in basis.rows.tolist()]
-        start.valid, start.alien = True, True
-        self._highs.setBasis(start)
+        self.set_basis(other.basis())
+        self._widened = bool((other._place[self._at] < 0).any())
 
     def solve_lp(self, time_limit_s: float | None = None, *, heed_stop: bool = True) -> LpResult:
         """Solve the relaxation with the current bounds, from the current basis.
@@ -258,6 +266,39 @@ class Session:
         Without `heed_stop` it is finished even when `stop` is set: to settle a plan in hand.
         """
         self._heed = heed_stop
+        ends = None if time_limit_s is None else time.perf_counter() + time_limit_s
+        result = self._solve_held(time_limit_s)
+        iterations = result.iterations
+        while self._priced:
+            wanted = self._wanted(result)
+            if not len(wanted):
+                break
+            self.hold(wanted)
+            self._widened = result.status == "optimal"
+            result = self._solve_held(None if ends is None else ends - time.perf_counter())
+            iterations += result.iterations
+        return replace(result, iterations=iterations)
+
+    def _wanted(self, result: LpResult) -> Ints:
+        """Columns that are not held and that would lower the cost, or mend an infeasibility."""
+        m = self.matrix
+        if not len(result.y):
+            return np.zeros(0, dtype=np.int64)
+        away = (self._place < 0) & (m.upper > 0.0)
+        if result.status == "optimal":
+            y = usable_duals(result.y, m.row_lower, m.row_upper)
+            reduced = (m.objective - m.a.T @ y) * self._column / _MILLION
+            return np.flatnonzero(away & (reduced < -_PRICE))
+        # A ray may come with either sign; the one that proves is the one that counts.
+        held = np.where(self._place >= 0, m.upper, 0.0)
+        sides = (m.row_lower, m.row_upper)
+        gaps = [farkas_gap(m.a, sides, (m.lower, held), r) for r in (result.y, -result.y)]
+        ray = usable_duals(result.y if gaps[0] >= gaps[1] else -result.y, *sides)
+        helps = m.a.T @ ray
+        return np.flatnonzero(away & (helps > _PRICE * float(np.abs(ray).max(initial=0.0))))
+
+    def _solve_held(self, time_limit_s: float | None) -> LpResult:
+        """The relaxation over the columns that are held."""
         h = self._highs
         # HiGHS counts the time limit from the first run of the instance.
         limit = 1e30 if time_limit_s is None else h.getRunTime() + max(time_limit_s, 0.01)

@@ -19,16 +19,17 @@ from planner.solve.session import LpResult, Session
 Floats = npt.NDArray[np.float64]
 SIFTED = 50_000
 """Columns from which on a problem is sifted: smaller ones gain nothing."""
-KEPT = 8
+KEPT, KEPT_PRICED = 8, 4
 """Columns of each row that are kept, beside those that must be: alternatives when others are
-rounded away."""
+rounded away. Fewer where others may join."""
 
 
-def sifted(session: Session, result: LpResult) -> Session:
+def sifted(session: Session, result: LpResult, *, priced: bool = False) -> Session:
     """A session with the columns that matter near the optimal relaxation that was just solved.
 
     It starts from that relaxation's basis, with the bounds of the matrix. Each row keeps the
     columns that are nearest to being used, by reduced cost relative to the size of its terms.
+    A `priced` one takes in others when it needs them.
     """
     matrix = session.matrix
     must = matrix.integer | (matrix.lower != 0.0) | session.basic() | (result.x != 0.0)
@@ -38,18 +39,18 @@ def sifted(session: Session, result: LpResult) -> Session:
     size = np.abs(matrix.objective) + abs(matrix.a).T @ np.abs(y)
     relative = reduced / np.where(size > 0.0, size, 1.0)
     active = must.copy()
-    active[_best_of_rows(matrix, relative)] = True
-    out = Session(matrix, session.threads, session.stop, active)
+    active[_best_of_rows(matrix, relative, KEPT_PRICED if priced else KEPT)] = True
+    out = Session(matrix, session.threads, session.stop, active, priced=priced)
     out.begin_from(session)
     return out
 
 
-def _best_of_rows(matrix: Matrix, relative: Floats) -> npt.NDArray[np.int64]:
-    """The `KEPT` columns of each row with the least relative reduced cost."""
+def _best_of_rows(matrix: Matrix, relative: Floats, kept: int) -> npt.NDArray[np.int64]:
+    """The `kept` columns of each row with the least relative reduced cost."""
     entries = sp.coo_array(matrix.a)
     row, column = entries.coords
     order = np.lexsort((column, relative[column], row))
     starts = np.searchsorted(row[order], np.arange(matrix.shape[0]))
     place = np.arange(len(order)) - starts[row[order]]
-    out: npt.NDArray[np.int64] = column[order[place < KEPT]].astype(np.int64)
+    out: npt.NDArray[np.int64] = column[order[place < kept]].astype(np.int64)
     return out

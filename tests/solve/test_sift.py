@@ -14,7 +14,7 @@ from planner.case import load_case
 from planner.instance import build_instance
 from planner.redundancy.mode import Redundancy
 from planner.redundancy.problem import compiled_problem
-from planner.solve.session import Session
+from planner.solve.session import LpResult, Session
 from planner.solve.sift import sifted
 from tests.redundancy.test_rounds import resilient
 
@@ -25,6 +25,7 @@ SIFT = sys.modules["planner.solve.sift"]
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SIFT, "KEPT", 1)
+    monkeypatch.setattr(SIFT, "KEPT_PRICED", 0)
 
 
 def test_the_relaxation_is_the_same_with_columns_left_out(few: None) -> None:
@@ -70,17 +71,55 @@ def test_a_sifted_search_proves_what_the_whole_one_does(
     mode: Redundancy = "rounds" if contingencies else "auto"
     gap = 1e-4
     plain = planner.solve(case, gap=gap, redundancy=mode)
-    made: list[int] = []
+    made: list[bool] = []
 
-    def noted(session: Session, result: object) -> Session:
-        made.append(1)
-        return sifted(session, result)  # type: ignore[arg-type]
+    def noted(session: Session, result: LpResult, *, priced: bool = False) -> Session:
+        made.append(priced)
+        return sifted(session, result, priced=priced)
 
     monkeypatch.setattr(RUN, "SIFTED", 0)
     monkeypatch.setattr(sys.modules["planner.solve.branch"], "sifted", noted)
     plan = planner.solve(case, gap=gap, redundancy=mode)
-    assert made
+    assert set(made) == {False, True}
     audit_plan(plan).require()
     assert plan.summary["status"] == "proven"
     for one, other in ((plain, plan), (plan, plain)):
         assert one.summary["bound_usd"] <= other.summary["objective_usd"] * (1 + 1e-9)
+
+
+def test_a_priced_session_gives_the_relaxation_of_the_whole_matrix() -> None:
+    """From any columns, also where it is infeasible over those that it holds."""
+    matrix, _ = compiled_problem(build_instance(load_case(Path("data/small"))))
+    whole = Session(matrix).solve_lp()
+    least = matrix.integer | (matrix.lower != 0.0)
+    rng = np.random.default_rng(4)
+    seen = set()
+    for kept in (0.0, 0.3, 0.9):
+        active = least | (rng.random(matrix.shape[1]) < kept)
+        seen.add(Session(matrix, active=active).solve_lp().status)
+        session = Session(matrix, active=active, priced=True)
+        result = session.solve_lp()
+        assert result.status == "optimal"
+        assert float(matrix.objective @ result.x) == pytest.approx(
+            float(matrix.objective @ whole.x), rel=1e-9
+        )
+        assert session.active.sum() < matrix.shape[1]
+        # Bounds that no plan can keep are infeasible over all columns, too.
+        lots = np.flatnonzero(matrix.integer)
+        session.set_bounds(lots, matrix.upper[lots], matrix.upper[lots])
+        other = Session(matrix)
+        other.set_bounds(lots, matrix.upper[lots], matrix.upper[lots])
+        assert session.solve_lp().status == other.solve_lp().status == "infeasible"
+    assert "infeasible" in seen
+
+
+def test_a_basis_fits_a_session_that_holds_other_columns() -> None:
+    matrix, _ = compiled_problem(build_instance(load_case(Path("data/small"))))
+    whole = Session(matrix)
+    result = whole.solve_lp()
+    basis = whole.basis()
+    inner = sifted(whole, result, priced=True)
+    inner.set_basis(basis)
+    assert inner.solve_lp().iterations == 0
+    whole.set_basis(inner.basis())
+    assert whole.solve_lp().iterations == 0
