@@ -33,7 +33,7 @@ from planner.sweep.spec import Spec, load_spec
 
 SPEC = Path(__file__).with_name("sweep.toml")
 KEPT_PLAN = Path("runs/benchmark-sweep-plan")
-AUDIT_BLOCKS = 12_000
+AUDIT_BLOCKS = 20_000
 RESOLVES = 8
 """Hot re-solves measured in each period."""
 

@@ -34,6 +34,7 @@ from planner.audit.model import AuditModel, audit_model
 from planner.errors import InfeasibleError, RunFolderError
 from planner.instance import build_instance
 from planner.plan import Plan
+from planner.restart.keep import restart_of
 from planner.solving import solve
 from planner.sweep import tasks
 from planner.sweep.block import Floats, Ints
@@ -157,8 +158,9 @@ def replan(
     """Cost of the best contracts in every scenario: bounds for all, plans for `plans` of them.
 
     Planned are scenarios at evenly spaced ranks of the bound, the least and the highest first,
-    each to `gap` or `time_limit_s`, with redundancy held as in the plan. Interrupted, it goes on
-    where it stopped when it is called again with the same arguments. Raises InputError for
+    each to `gap` or `time_limit_s`, with redundancy held as in the plan, and each from the swept
+    plan's proof and whole numbers where its run keeps them (`planner.restart`). Interrupted, it
+    goes on where it stopped when it is called again with the same arguments. Raises InputError for
     factors that no case can be written for, RunFolderError when `out` exists.
     """
     target = Path(tempfile.mkdtemp(prefix="sweep-")) / "sweep.parquet" if out is None else Path(out)
@@ -168,7 +170,7 @@ def replan(
     check_replan(plan.case, spec)
     asked = {"mode": "replan", "plans": plans, "gap": gap, "time_limit_s": time_limit_s}
     folder = work_folder(target, plan, spec, asked)
-    tasks.save_joblib(folder / _PLAN, (plan, spec))
+    tasks.save_joblib(folder / _PLAN, (_with_restart(plan), spec))
     work = Work(folder, jobs, progress or (lambda _step, _done, _all: None))
     every = range(spec.count)
     work.run("bound", _bound_task, ((i,) for i in every))
@@ -249,6 +251,14 @@ def _plan_in(folder: Path) -> tuple[Plan, Spec, Proof]:
     return _given(folder, (folder / _PLAN).stat().st_mtime_ns)
 
 
+def _with_restart(plan: Plan) -> Plan:
+    """The plan with what its run keeps for the next solve; as it is where that is nothing."""
+    try:
+        return replace(plan, restart=restart_of(plan))
+    except RunFolderError:
+        return plan
+
+
 def _bound_task(folder: Path, i: int) -> None:
     """Bound one scenario."""
     if _bound_file(folder, i).exists():
@@ -267,7 +277,11 @@ def _plan_task(folder: Path, i: int, gap: float, time_limit_s: float | None) -> 
     case = scenario_case(plan.case, spec, values_of(spec, np.array([i]))[0])
     try:
         made = solve(
-            case, gap=gap, time_limit_s=time_limit_s, redundancy=plan.summary["redundancy"]["mode"]
+            case,
+            gap=gap,
+            time_limit_s=time_limit_s,
+            redundancy=plan.summary["redundancy"]["mode"],
+            warm=None if plan.restart is None else plan,
         )
     except InfeasibleError:
         none = {"cost_usd": None, "bound_usd": float("inf"), "gap": None}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import planner
 from planner import solve
 from planner.audit.model import audit_model
+from planner.case import Case
 from planner.errors import InputError, RunFolderError
 from planner.instance import build_instance
+from planner.plan import Plan
 from planner.sweep.draws import page
 from planner.sweep.replan import certificate_bound, proof_of, replan
 from planner.sweep.scenario import scenario_case
@@ -157,3 +162,25 @@ def test_a_rejected_deal_is_not_signed() -> None:
     assert with_it.deals[0].status == case.deals[0].status
     back = scenario_case(without, what, np.array([1.0]))
     assert back.deals[0].status == "negotiating"
+
+
+def test_chosen_scenarios_start_from_the_swept_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a run with its restart file, also after it was saved; without one, from nothing."""
+    asked: list[bool] = []
+
+    def noted(case: Case, **given: Any) -> Plan:
+        asked.append(given["warm"] is not None)
+        return planner.solve(case, **given)
+
+    monkeypatch.setattr(sys.modules["planner.sweep.replan"], "solve", noted)
+    what = spec(SMALL_MOVING, scenarios=3)
+    saved = planner.load_plan(small_plan().save(tmp_path / "run").folder or tmp_path)
+    bare = replace(saved, restart=None, folder=None)
+    warm, cold = (
+        replan(plan, what, out=tmp_path / f"{i}.parquet", plans=1, gap=0.0).columns()
+        for i, plan in enumerate((saved, bare))
+    )
+    assert asked == [True, False]
+    np.testing.assert_allclose(warm.cost_usd.dropna(), cold.cost_usd.dropna(), rtol=1e-7)
