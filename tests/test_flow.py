@@ -25,6 +25,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("planner.generate",),
     ("planner.equations",),
     ("planner.model",),
+    ("planner.compile",),
     ("planner.matrix",),
     ("planner.export",),
     ("planner.solve",),
@@ -54,6 +55,7 @@ SEAMS = {
     "pyomo": (
         "planner.equations",
         "planner.model",
+        "planner.compile",
         "planner.matrix",
         "planner.solve.other",
     ),

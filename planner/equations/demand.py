@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyomo.environ as pyo
 
-from planner.equations.bulk import bounded, flat_set
+from planner.equations.bulk import bounded, flat_set, numbered
 from planner.equations.sets import Model, param, rows, serve_triples
 from planner.instance import Instance
 
@@ -20,12 +20,13 @@ def serving(m: Model, inst: Instance) -> None:
     w, p, t = np.nonzero(serve_triples(inst))
     whole = np.where(inst.serving.deferrable[w, None], np.inf, peak[w, t] / rate[w, p, t][:, None])
     most = np.minimum(whole, pool_room(inst)[p, t][:, None])
-    slices = range(len(inst.time.slices))
-    slots = [(*key, s) for key in m.SERVE for s in slices]
+    slices = len(inst.time.slices)
+    triples = np.stack([w, p, t], axis=1)
+    slots = np.column_stack([np.repeat(triples, slices, axis=0), np.tile(range(slices), len(w))])
     # One flat set: Pyomo walks a product of sets several times slower.
     flat_set(m, "SERVE_SLOTS", slots, 4)
-    bounded(m, "serve", slots, most.ravel().tolist(), m.SERVE_SLOTS)
-    param(m, "rate", dict(zip(m.SERVE, rate[w, p, t].tolist(), strict=True)), m.SERVE)
+    bounded(m, "serve", slots, most.ravel(), m.SERVE_SLOTS)
+    numbered(m, "rate", triples, rate[w, p, t], m.SERVE)
 
 
 def pool_room(inst: Instance) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyomo.environ as pyo
 
-from planner.equations.bulk import fill, flat_set
+from planner.equations.bulk import fill, flat_set, grouped, listed
 from planner.instance import Instance
 
 Model = Any
@@ -44,10 +44,7 @@ def members(
     found: dict[Any, list[Any]] = defaultdict(list)
     for index, member in pairs:
         found[index].append(member)
-    every = pyo.Set(
-        *over, initialize=lambda _m, *i: found.get(i[0] if len(i) == 1 else i, []), dimen=dimen
-    )
-    m.add_component(name, every)
+    listed(m, name, found, *over, dimen=dimen)
 
 
 def rows(m: Model, name: str, *over: Any, rule: Any) -> None:
@@ -70,13 +67,13 @@ def add_sets(m: Model, inst: Instance) -> None:
     m.S = pyo.RangeSet(0, len(time.slices) - 1)
     m.P = pyo.RangeSet(0, len(pools.names) - 1)
     m.W = pyo.RangeSet(0, len(serving.names) - 1)
-    possible = serve_triples(inst)
-    triples = list(zip(*(axis.tolist() for axis in np.nonzero(possible)), strict=True))
-    flat_set(m, "SERVE", triples, 3)
-    members(m, "pools_for", (((w, t), p) for w, p, t in triples), m.W, m.T)
-    members(m, "workloads_on", (((p, t), w) for w, p, t in triples), m.P, m.T)
-    firm = ~serving.deferrable
-    members(m, "firm_workloads_on", (((p, t), w) for w, p, t in triples if firm[w]), m.P, m.T)
+    w, p, t = np.nonzero(serve_triples(inst))
+    flat_set(m, "SERVE", np.stack([w, p, t], axis=1), 3)
+    listed(m, "pools_for", grouped(np.stack([w, t]), p), m.W, m.T)
+    listed(m, "workloads_on", grouped(np.stack([p, t]), w), m.P, m.T)
+    firm = ~serving.deferrable[w]
+    on_firm = grouped(np.stack([p, t])[:, firm], w[firm])
+    listed(m, "firm_workloads_on", on_firm, m.P, m.T)
     param(m, "slice_hours", table(time.slice_hours), m.S)
     param(m, "usable", table(pools.usable), m.P)
 

@@ -106,20 +106,27 @@ class Session:
         self._watch()
 
     def _pass(self) -> None:
+        """Hand the arrays over as they are; through a `HighsLp` they would become lists first."""
         m, at = self.matrix, self._at
         scale = self._column[at]
-        a = sp.csc_array(sp.diags_array(self._row) @ m.a[:, at] @ sp.diags_array(scale))
-        lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = len(at), m.shape[0]
-        lp.col_cost_ = m.objective[at] * scale / _MILLION
-        lp.col_lower_, lp.col_upper_ = m.lower[at] / scale, m.upper[at] / scale
-        lp.row_lower_, lp.row_upper_ = m.row_lower * self._row, m.row_upper * self._row
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-        lp.a_matrix_.start_ = a.indptr
-        lp.a_matrix_.index_ = a.indices
-        lp.a_matrix_.value_ = a.data
-        lp.offset_ = m.offset / _MILLION
-        self._highs.passModel(lp)
+        a = m.a if len(at) == m.shape[1] else sp.csc_array(m.a[:, at])
+        self._highs.passModel(
+            len(at),
+            m.shape[0],
+            a.nnz,
+            int(highspy.MatrixFormat.kColwise),
+            int(highspy.ObjSense.kMinimize),
+            m.offset / _MILLION,
+            m.objective[at] * scale / _MILLION,
+            m.lower[at] / scale,
+            m.upper[at] / scale,
+            m.row_lower * self._row,
+            m.row_upper * self._row,
+            a.indptr.astype(np.int32),
+            a.indices.astype(np.int32),
+            a.data * self._row[a.indices] * np.repeat(scale, np.diff(a.indptr)),
+            np.zeros(len(at), dtype=np.int32),
+        )
 
     def _watch(self) -> None:
         """Let `stop` end a running solve, at the places where HiGHS looks."""
