@@ -7,7 +7,7 @@ what is read back is the same to the last bit. A file appears whole or not at al
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +43,7 @@ def _write(path: Path, lines: Iterator[str]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def names_of(blocks: dict[str, slice], index: dict[str, tuple[object, ...]]) -> list[str]:
+def names_of(blocks: dict[str, slice], index: Mapping[str, Sequence[object]]) -> list[str]:
     """Name of each row or column: its component and the positions of its index, joined by `_`.
 
     Labels that read alike once they are plain are told apart by `..` and the position.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ import scipy.sparse as sp
 from pyomo.common.gc_manager import PauseGC
 
 from planner.compile.columns import Columns
+from planner.compile.costs import cost
 from planner.compile.members import Members
 from planner.compile.one_by_one import OneByOne
 from planner.compile.rows import Family, family
@@ -59,7 +61,7 @@ class Matrix:
     """Whether the column is a whole number."""
     columns: dict[str, slice]
     """Component -> its columns."""
-    column_index: dict[str, tuple[Any, ...]]
+    column_index: dict[str, Sequence[Any]]
     """Component -> index of each of its columns."""
     rows: dict[str, slice]
     """Constraint -> its rows."""
@@ -128,14 +130,14 @@ def _compile(m: Model) -> Matrix:
     ]
     families = [each for each in families if each.index]
     terms = [
-        (objective.name.removeprefix(COST_PREFIX), *one_by_one.cost(objective))
+        cost(objective, members, one_by_one)
         for objective in m.component_data_objects(pyo.Objective, active=True)
     ]
+    costs = np.zeros((len(terms), columns.count))
+    for i, term in enumerate(terms):
+        costs[i] = np.bincount(term.column, term.value, minlength=columns.count)
+    cost_offset = np.array([term.constant for term in terms], dtype=float)
     a = _rows(families, columns.count)
-    cost = np.zeros((len(terms), columns.count))
-    for row, (_, _, at, values) in zip(cost, terms, strict=True):
-        np.add.at(row, at, values)
-    cost_offset = np.array([constant for _, constant, _, _ in terms], dtype=float)
     sides = [
         np.concatenate([getattr(each, side) for each in families] or [np.zeros(0)])
         for side in ("lower", "upper")
@@ -143,15 +145,15 @@ def _compile(m: Model) -> Matrix:
     if columns.fixed.any():
         a, moved = _without(a, columns)
         sides = [side - moved for side in sides]
-        cost_offset = cost_offset + cost @ columns.fixed_values
-        cost[:, columns.fixed] = 0.0
+        cost_offset = cost_offset + costs @ columns.fixed_values
+        costs[:, columns.fixed] = 0.0
     rows, start = {}, 0
     for each in families:
         rows[each.name] = slice(start, start + len(each.index))
         start += len(each.index)
     return Matrix(
-        cost_terms=tuple(name for name, *_ in terms),
-        cost=cost,
+        cost_terms=tuple(term.name.removeprefix(COST_PREFIX) for term in terms),
+        cost=costs,
         cost_offset=cost_offset,
         a=a,
         row_lower=sides[0],

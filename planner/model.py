@@ -17,12 +17,13 @@ from planner.instance import Instance
 
 @contextmanager
 def templates() -> Iterator[None]:
-    """Build constraints as templates: one expression a family instead of one a row.
+    """Build constraints and cost terms as templates: one expression a family, not one a row.
 
     Pyomo 6.10 has them behind module globals, off by default; they are put back afterwards.
     """
     before = pyomo_constraint.TEMPLATIZE_CONSTRAINTS, pyomo_objective.TEMPLATIZE_OBJECTIVES
     pyomo_constraint.TEMPLATIZE_CONSTRAINTS = True
+    pyomo_objective.TEMPLATIZE_OBJECTIVES = True
     try:
         with _quiet():
             yield

@@ -6,7 +6,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -210,7 +210,7 @@ def certificate_tables(matrix: Matrix, solution: Solution) -> tuple[pd.DataFrame
     return frame, pd.DataFrame(duals, columns=["node", "constraint", "index", "dual"])
 
 
-def _labels(blocks: dict[str, slice], index: dict[str, tuple[Any, ...]]) -> Any:
+def _labels(blocks: dict[str, slice], index: Mapping[str, Sequence[Any]]) -> Any:
     """Function from a position to (name of its block, index as text)."""
     starts = np.array([block.start for block in blocks.values()])
     names = list(blocks)

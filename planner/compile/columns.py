@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -10,10 +11,44 @@ import numpy as np
 import numpy.typing as npt
 import pyomo.environ as pyo
 
-from planner.equations.bulk import held
+from planner.equations.bulk import Held, held
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+
+
+class Labels(Sequence[Any]):
+    """Indices of many columns, made when one is asked for; numpy gets an array."""
+
+    def __init__(self, members: Held) -> None:
+        """Hold the indices of the members."""
+        self._members = members
+        self._made: list[Any] | None = None
+
+    def _all(self) -> list[Any]:
+        if self._made is None:
+            self._made = self._members.keys()
+        return self._made
+
+    def __len__(self) -> int:
+        return int(self._members.axes.shape[1])
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._all()[at]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._all())
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Labels):
+            return np.array_equal(self._members.axes, other._members.axes)
+        return tuple(self._all()) == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        axes = self._members.axes
+        return np.array(axes[0] if len(axes) == 1 else axes.T, dtype=dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +60,7 @@ class Columns:
     """First column of each variable, by the component's id."""
     spans: dict[str, slice]
     """Component -> its columns."""
-    index: dict[str, tuple[Any, ...]]
+    index: dict[str, Sequence[Any]]
     """Component -> index of each of its columns."""
     lower: Floats
     upper: Floats
@@ -39,21 +74,22 @@ class Columns:
     @classmethod
     def of(cls, m: Any) -> Columns:
         """Read the active variables of a model."""
-        first, spans, index, parts, start = {}, {}, {}, [], 0
+        first, spans, parts, start = {}, {}, [], 0
+        index: dict[str, Sequence[Any]] = {}
         for var in m.component_objects(pyo.Var, active=True):
             waiting = held(var)
             if waiting is None:
                 # From the container: walking the index set looks each of them up again.
-                keys, part = list(var._data), _read(list(var._data.values()))  # noqa: SLF001
+                data = var._data  # noqa: SLF001
+                index[var.name], part = tuple(data), _read(list(data.values()))
             else:
-                keys, none = waiting.keys(), np.zeros(len(waiting.values))
+                index[var.name], none = Labels(waiting), np.zeros(len(waiting.values))
                 flag = none.astype(bool)
                 part = none, waiting.values, flag, flag, none
             first[id(var)] = start
-            spans[var.name] = slice(start, start + len(keys))
-            index[var.name] = tuple(keys)
+            spans[var.name] = slice(start, start + len(part[0]))
             parts.append(part)
-            start += len(keys)
+            start += len(part[0])
         joined = [np.concatenate(each) for each in zip(*parts, strict=True)] if parts else _read([])
         return cls(start, first, spans, index, *joined)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -24,43 +25,55 @@ class UnknownError(Exception):
     """Something that is not evaluated for all rows at once: Pyomo has to do it row by row."""
 
 
+Axes = Sequence[Ints] | Ints
+"""Indices, one array for each dimension; none for what has no index."""
+
+
 class Places:
     """Where each index of a component stands among its keys."""
 
     def __init__(self, axes: Ints) -> None:
         """Hold distinct keys [dimension, key], which are whole numbers."""
-        self._low = axes.min(axis=1, initial=0)
-        self._span = axes.max(axis=1, initial=0) - self._low + 1
-        cells, count = float(np.prod(self._span.astype(float))), axes.shape[1]
-        if cells > 2.0**62:
+        self._low = axes.min(axis=1, initial=0).tolist()
+        self._span = [
+            high - low + 1
+            for low, high in zip(self._low, axes.max(axis=1, initial=0).tolist(), strict=True)
+        ]
+        cells, count = prod(self._span), axes.shape[1]
+        if cells > 2**62:
             raise UnknownError("indices too far apart")
         self._grid: Ints | None = None
-        code = self._code(axes)
+        code = self._code(axes, count)
         if cells <= ROOMY * count + 1024:
-            self._grid = np.full(int(cells), -1, dtype=np.int64)
+            self._grid = np.full(cells, -1, dtype=np.int64)
             self._grid[code] = np.arange(count)
         else:
             self._order = np.argsort(code, kind="stable")
             self._sorted = code[self._order]
 
-    def _code(self, axes: Ints) -> Ints:
+    def _code(self, axes: Axes, size: int) -> Ints:
         """One number for each index within the spans [index]."""
-        code: Ints = axes[0] - self._low[0] if len(axes) else np.zeros(axes.shape[1], np.int64)
-        for axis, low, span in zip(axes[1:], self._low[1:], self._span[1:], strict=True):
-            code = code * span + (axis - low)
+        code = np.zeros(size, dtype=np.int64)
+        for i, (axis, low, span) in enumerate(zip(axes, self._low, self._span, strict=True)):
+            if i:
+                code *= span
+            code += axis
+            if low:
+                code -= low
         return code
 
-    def of(self, axes: Ints) -> Ints:
-        """Position of each index [dimension, index] among the keys; -1 where it is none."""
-        if axes.shape[1] == 0:
-            return np.zeros(0, dtype=np.int64)
-        low, high = axes.min(axis=1), axes.max(axis=1)
-        if (low >= self._low).all() and (high < self._low + self._span).all():
-            return self._within(self._code(axes))
-        out = np.full(axes.shape[1], -1, dtype=np.int64)
-        offset = axes - self._low[:, None]
-        good = ((offset >= 0) & (offset < self._span[:, None])).all(axis=0)
-        out[good] = self._within(self._code(axes[:, good]))
+    def of(self, axes: Axes, size: int) -> Ints:
+        """Position of each of `size` indices among the keys; -1 where it is none."""
+        if len(axes) != len(self._low):
+            raise UnknownError("an index of another dimension")
+        good = np.ones(size, dtype=bool)
+        for axis, low, span in zip(axes, self._low, self._span, strict=True):
+            if size and (axis.min() < low or axis.max() >= low + span):
+                good &= (axis >= low) & (axis < low + span)
+        if good.all():
+            return self._within(self._code(axes, size))
+        out = np.full(size, -1, dtype=np.int64)
+        out[good] = self._within(self._code([axis[good] for axis in axes], int(good.sum())))
         return out
 
     def _within(self, code: Ints) -> Ints:
@@ -130,22 +143,22 @@ class Members:
         self._first = first_column
         self._read: dict[int, Any] = {}
 
-    def columns(self, var: Any, axes: Ints) -> Ints:
-        """Column of each index [dimension, index] of a variable."""
+    def columns(self, var: Any, axes: Axes, size: int) -> Ints:
+        """Column of each of `size` indices of a variable [index]."""
         places = self._read.get(id(var))
         if places is None:
             waiting = held(var)
             keys = axes_of(var._data) if waiting is None else waiting.axes  # noqa: SLF001
             places = self._read[id(var)] = Places(keys)
-        at: Ints = _given(places.of(axes))
+        at: Ints = _given(places.of(axes, size))
         return at + self._first[id(var)]
 
-    def values(self, param: Any, axes: Ints) -> Floats:
-        """Value of each index [dimension, index] of a parameter."""
+    def values(self, param: Any, axes: Axes, size: int) -> Floats:
+        """Value of each of `size` indices of a parameter [index]."""
         numbers = self._read.get(id(param))
         if numbers is None:
             numbers = self._read[id(param)] = _numbers(param)
-        at = numbers.places.of(axes)
+        at = numbers.places.of(axes, size)
         out: Floats = numbers.values[_given(at) if numbers.complete else at]
         return out
 
@@ -156,8 +169,8 @@ class Members:
         out: Ints = self._read[id(some)]
         return out
 
-    def lists(self, some: Any, axes: Ints) -> tuple[Ints, Ints]:
-        """Members of an indexed set for each index [dimension, index], one after another.
+    def lists(self, some: Any, axes: Axes, size: int) -> tuple[Ints, Ints]:
+        """Members of an indexed set for each of `size` indices, one list after another.
 
         Returns the position of the index that each member belongs to [member], and the members
         [dimension, member].
@@ -165,10 +178,10 @@ class Members:
         lists = self._read.get(id(some))
         if lists is None:
             lists = self._read[id(some)] = self._lists(some)
-        at = lists.places.of(axes)
+        at = lists.places.of(axes, size)
         missing = at < 0
         if missing.any():
-            _given(lists.every.of(axes[:, missing]))
+            _given(lists.every.of([axis[missing] for axis in axes], int(missing.sum())))
         count = np.where(missing, 0, lists.count[at]) if len(lists.count) else np.zeros_like(at)
         owner = np.repeat(np.arange(len(at)), count)
         start = lists.start[at] if len(lists.start) else np.zeros_like(at)

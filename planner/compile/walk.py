@@ -9,6 +9,7 @@ raises UnknownError.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +29,7 @@ from pyomo.core.expr.numeric_expr import (
 )
 from pyomo.core.expr.template_expr import IndexTemplate, NPV_Numeric_GetItemExpression
 
-from planner.compile.members import Members, UnknownError
+from planner.compile.members import Axes, Members, UnknownError
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -126,7 +127,7 @@ class Walk:
             component, *index = some.args
             if getattr(component, "ctype", None) is not pyo.Set:
                 raise UnknownError("a sum over something that is no set")
-            owner, found = self.members.lists(component, self._axes(index, frame))
+            owner, found = self.members.lists(component, self._axes(index, frame), frame.size)
         elif getattr(some, "ctype", None) in (pyo.Set, pyo.RangeSet):
             every = self.members.of_set(some)
             owner = np.repeat(np.arange(frame.size), every.shape[1])
@@ -146,7 +147,7 @@ class Walk:
         elif getattr(node, "is_variable_type", bool)():
             component, index = node.parent_component(), node.index()
             index = index if isinstance(index, tuple) else () if index is None else (index,)
-            axes = self._axes(list(index), frame)
+            axes = self._axes(index, frame)
         else:
             raise UnknownError(f"a node of kind {type(node).__name__}")
         if getattr(component, "ctype", None) is not pyo.Var:
@@ -155,16 +156,16 @@ class Walk:
             if scale == 0.0:
                 raise UnknownError("a coefficient that is always 0")
             scale = np.full(frame.size, scale)
-        self.terms.append(Term(frame.row, self.members.columns(component, axes), scale))
+        self.terms.append(Term(frame.row, self.members.columns(component, axes, frame.size), scale))
 
-    def _axes(self, index: list[Any], frame: Frame) -> Ints:
-        """An index in each entry [dimension, entry]."""
-        out = np.empty((len(index), frame.size), dtype=np.int64)
-        for axis, part in zip(out, index, strict=True):
-            if type(part) is int:
-                axis[:] = part
-            elif isinstance(part, IndexTemplate):
-                axis[:] = frame.index(part)
+    def _axes(self, index: Sequence[Any], frame: Frame) -> Axes:
+        """An index in each entry, one array [entry] for each dimension."""
+        out = []
+        for part in index:
+            if isinstance(part, IndexTemplate):
+                out.append(frame.index(part))
+            elif type(part) is int:
+                out.append(np.full(frame.size, part, dtype=np.int64))
             else:
                 raise UnknownError("an index that is computed")
         return out
@@ -177,7 +178,7 @@ class Walk:
         if kind is NPV_Numeric_GetItemExpression:
             component, *index = node.args
             if getattr(component, "ctype", None) is pyo.Param:
-                return self.members.values(component, self._axes(index, frame))
+                return self.members.values(component, self._axes(index, frame), frame.size)
         elif kind in PRODUCTS:
             left, right = node.args
             return _times(self.number(left, frame), self.number(right, frame))

@@ -24,8 +24,9 @@ def existing_contracts(m: Model, inst: Instance) -> None:
     c = inst.contracts
     paid = c.payment_usd * inst.time.discount
     param(m, "left_payment_usd", _by_leaving(inst, _tail(paid)), m.LEAVE)
+    signed = float(paid.sum())
     m.cost_existing_contracts = pyo.Objective(
-        expr=float(paid.sum()) - pyo.quicksum(m.left_payment_usd[k] * m.leave[k] for k in m.LEAVE)
+        rule=lambda m: signed - sum(m.left_payment_usd[k, t] * m.leave[k, t] for k, t in m.LEAVE)
     )
 
 
@@ -38,7 +39,7 @@ def exit_fees(m: Model, inst: Instance) -> None:
     fee = c.exit_fee_usd[:, None] * inst.time.discount_start[None, :]
     param(m, "exit_fee_usd", _by_leaving(inst, fee), m.LEAVE)
     m.cost_exit_fees = pyo.Objective(
-        expr=pyo.quicksum(m.exit_fee_usd[k] * m.leave[k] for k in m.LEAVE)
+        rule=lambda m: sum(m.exit_fee_usd[k, t] * m.leave[k, t] for k, t in m.LEAVE)
     )
 
 
@@ -46,7 +47,7 @@ def new_contracts(m: Model, inst: Instance) -> None:
     """Payments for new lots within the horizon: sum_j inside[j] * lots[j]."""
     param(m, "inside_usd", table(inst.starts.inside_usd), m.J)
     m.cost_new_contracts = pyo.Objective(
-        expr=pyo.quicksum(m.inside_usd[j] * m.lots[j] for j in m.J)
+        rule=lambda m: sum(m.inside_usd[j] * m.lots[j] for j in m.J)
     )
 
 
@@ -61,7 +62,9 @@ def pay_as_you_go(m: Model, inst: Instance) -> None:
     values = {(v, t, s): float(rate[v, t, s]) for v, t in m.HOURLY for s in m.S}
     param(m, "hourly_usd", values, m.HOURLY, m.S)
     m.cost_pay_as_you_go = pyo.Objective(
-        expr=pyo.quicksum(m.hourly_usd[i] * m.hourly[i] for i in m.hourly)
+        rule=lambda m: sum(
+            m.hourly_usd[v, t, s] * m.hourly[v, t, s] for v, t in m.HOURLY for s in m.S
+        )
     )
 
 
@@ -94,9 +97,15 @@ def _horizon_end(
     every = np.repeat(by_line[:, None], len(inst.time.periods), axis=1)
     param(m, f"left_{name}_usd", _by_leaving(inst, every), m.LEAVE)
     lot, left = getattr(m, f"{name}_usd"), getattr(m, f"left_{name}_usd")
-    expr = float(by_line.sum()) + pyo.quicksum(lot[j] * m.lots[j] for j in m.J)
-    expr = expr - pyo.quicksum(left[k] * m.leave[k] for k in m.LEAVE)
-    m.add_component(f"cost_{name}_past_horizon", pyo.Objective(expr=expr))
+    signed = float(by_line.sum())
+    term = pyo.Objective(
+        rule=lambda m: (
+            signed
+            + sum(lot[j] * m.lots[j] for j in m.J)
+            - sum(left[k, t] * m.leave[k, t] for k, t in m.LEAVE)
+        )
+    )
+    m.add_component(f"cost_{name}_past_horizon", term)
 
 
 def unserved_demand(m: Model, inst: Instance) -> None:
@@ -115,8 +124,10 @@ def unserved_demand(m: Model, inst: Instance) -> None:
     param(m, "unserved_usd", unserved, m.PEAKED, m.S)
     param(m, "shed_usd", shed, m.DEFERRED)
     m.cost_unserved_demand = pyo.Objective(
-        expr=pyo.quicksum(m.unserved_usd[i] * m.unserved[i] for i in m.unserved)
-        + pyo.quicksum(m.shed_usd[i] * m.shed[i] for i in m.shed)
+        rule=lambda m: (
+            sum(m.unserved_usd[w, t, s] * m.unserved[w, t, s] for w, t in m.PEAKED for s in m.S)
+            + sum(m.shed_usd[w, t] * m.shed[w, t] for w, t in m.DEFERRED)
+        )
     )
 
 
@@ -124,7 +135,7 @@ def missed_training(m: Model, inst: Instance) -> None:
     """Runs that are not done, at their value: sum_r value[r] * missed[r]."""
     param(m, "value_usd", table(inst.training.value_usd), m.R)
     m.cost_missed_training = pyo.Objective(
-        expr=pyo.quicksum(m.value_usd[r] * m.missed[r] for r in m.R)
+        rule=lambda m: sum(m.value_usd[r] * m.missed[r] for r in m.R)
     )
 
 

@@ -21,12 +21,13 @@ def serving(m: Model, inst: Instance) -> None:
     whole = np.where(inst.serving.deferrable[w, None], np.inf, peak[w, t] / rate[w, p, t][:, None])
     most = np.minimum(whole, pool_room(inst)[p, t][:, None])
     slices = len(inst.time.slices)
-    triples = np.stack([w, p, t], axis=1)
-    slots = np.column_stack([np.repeat(triples, slices, axis=0), np.tile(range(slices), len(w))])
+    triples = np.stack([w, p, t])
+    each = np.tile(np.arange(slices), len(w))
+    slots = np.stack([*np.repeat(triples, slices, axis=1), each]).T
     # One flat set: Pyomo walks a product of sets several times slower.
     flat_set(m, "SERVE_SLOTS", slots, 4)
     bounded(m, "serve", slots, most.ravel(), m.SERVE_SLOTS)
-    numbered(m, "rate", triples, rate[w, p, t], m.SERVE)
+    numbered(m, "rate", triples.T, rate[w, p, t], m.SERVE)
 
 
 def pool_room(inst: Instance) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

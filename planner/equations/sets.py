@@ -68,7 +68,7 @@ def add_sets(m: Model, inst: Instance) -> None:
     m.P = pyo.RangeSet(0, len(pools.names) - 1)
     m.W = pyo.RangeSet(0, len(serving.names) - 1)
     w, p, t = np.nonzero(serve_triples(inst))
-    flat_set(m, "SERVE", np.stack([w, p, t], axis=1), 3)
+    flat_set(m, "SERVE", np.stack([w, p, t]).T, 3)
     listed(m, "pools_for", grouped(np.stack([w, t]), p), m.W, m.T)
     listed(m, "workloads_on", grouped(np.stack([p, t]), w), m.P, m.T)
     firm = ~serving.deferrable[w]

@@ -6,6 +6,7 @@ the busiest one stands for all hours. Nothing is proven with it: a cut holds for
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -86,8 +87,8 @@ def _blocks(blocks: dict[str, slice], keep: Bools) -> dict[str, slice]:
 
 
 def _indices(
-    blocks: dict[str, slice], index: dict[str, tuple[Any, ...]], keep: Bools
-) -> dict[str, tuple[Any, ...]]:
+    blocks: dict[str, slice], index: Mapping[str, Sequence[Any]], keep: Bools
+) -> dict[str, Any]:
     """Indices of the members that are kept."""
     return {
         name: tuple(i for i, kept in zip(index[name], keep[b].tolist(), strict=True) if kept)

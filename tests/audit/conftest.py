@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -87,7 +87,7 @@ def text(index: Any) -> str:
     return ";".join(map(str, index)) if isinstance(index, tuple) else str(index)
 
 
-def labels(blocks: dict[str, slice], index: dict[str, tuple[Any, ...]]) -> list[tuple[str, str]]:
+def labels(blocks: dict[str, slice], index: Mapping[str, Sequence[Any]]) -> list[tuple[str, str]]:
     """Component and index text of every position."""
     return [(name, text(i)) for name in blocks for i in index[name]]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,15 @@ import numpy.typing as npt
 import pyomo.environ as pyo
 import pytest
 import scipy.sparse as sp
+from pyomo.repn import generate_standard_repn
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
-from planner.compile.columns import Columns
+from planner.compile.columns import Columns, Labels
+from planner.compile.costs import FEW, cost
 from planner.compile.members import Members, Places, UnknownError, axes_of
 from planner.compile.one_by_one import OneByOne
 from planner.compile.rows import family
+from planner.equations.bulk import bounded, flat_set, held
 from planner.equations.redundancy import redundancy
 from planner.errors import InfeasibleError
 from planner.generate import generated_case
@@ -38,7 +40,6 @@ CASES: dict[str, Callable[[], Any]] = {
 }
 
 
-@cache
 def model(name: str) -> Any:
     without = () if name == "rules" else (redundancy,)
     return build_model(build_instance(CASES[name]()), without=without)
@@ -107,9 +108,11 @@ def row_by_row(m: Any) -> set[str]:
     [pytest.param(n, marks=[pytest.mark.xdist_group("claude")] * (n == "claude")) for n in CASES],
 )
 def test_arrays_are_those_of_pyomos_standard_form(name: str) -> None:
-    """Ours first: what it reads as arrays is not made yet then."""
+    """Ours first, and it makes no variable of what is held as arrays."""
     m = model(name)
     ours = compile_model(m)
+    for lazy in (m.serve, m.rate, m.unserved, m.flex, m.hourly):
+        assert held(lazy) is not None, lazy.name
     assert row_by_row(m) == set()
     assert_same(ours, by_pyomo(m))
 
@@ -136,7 +139,12 @@ def odd() -> Any:
     m.w = pyo.Param(m.K, initialize=lambda _m, a, b: a - b / 3)
     m.cost_all = pyo.Objective(expr=3 + sum(m.c[i] * m.x[i] for i in m.I) + m.one)
     m.cost_more = pyo.Objective(expr=sum(m.z[k] for k in m.K) + sum(m.y[n] for n in m.N))
+    m.cost_gain = pyo.Objective(expr=2 * m.x[0] - 1, sense=pyo.maximize)
     with templates():
+        m.cost_walked = pyo.Objective(
+            rule=lambda m: 5 - sum(m.c[i] * m.x[i] for i in m.I) + 2 * m.x[3] + m.one
+        )
+        m.cost_halved = pyo.Objective(rule=lambda m: sum(m.c[i] * m.x[i] / 2 for i in m.I))
         m.plain = pyo.Constraint(m.I, rule=lambda m, i: m.c[i] * m.x[i] + m.one - 2 * m.x[0] <= 4)
         m.ragged = pyo.Constraint(
             m.I,
@@ -174,6 +182,59 @@ def test_what_the_walk_does_not_know_is_left_to_pyomo() -> None:
     assert row_by_row(m) == LEFT_TO_PYOMO
     assert_same(ours, by_pyomo(m))
     assert ours.a[[ours.rows["twice"].start]].toarray()[0, :4].tolist() == [-2, 1, 1, 1]
+
+
+@pytest.mark.parametrize("parts", [2, FEW + 1])
+def test_cost_terms_are_walked_unless_they_are_written_out(parts: int) -> None:
+    m = odd()
+    columns = Columns.of(m)
+    members = Members(columns.first)
+    with templates():
+        m.cost_new = pyo.Objective(rule=lambda m: m.one * 2 + sum(m.x[i] for i in m.I))
+        m.cost_long = pyo.Objective(expr=pyo.quicksum(m.x[i % 4] * i for i in range(1, parts + 1)))
+    walked = {}
+    for term in m.component_objects(pyo.Objective):
+        found = cost(term, members, OneByOne(columns.first))
+        walked[found.name] = found.at_once
+        wanted = generate_standard_repn(term.expr)
+        turned = -1.0 if term.name == "cost_gain" else 1.0
+        dense = np.bincount(found.column, found.value, minlength=columns.count)
+        named = dict(zip(label_list(m), (turned * dense).tolist(), strict=True))
+        there = {v.name: c for v, c in zip(wanted.linear_vars, wanted.linear_coefs, strict=True)}
+        assert {name: v for name, v in named.items() if v} == pytest.approx(there, rel=1e-15)
+        assert turned * found.constant == wanted.constant
+    assert walked == {
+        "cost_all": False, "cost_more": False, "cost_gain": False, "cost_walked": True,
+        "cost_halved": False, "cost_new": True, "cost_long": parts <= FEW,
+    }  # fmt: skip
+
+
+def label_list(m: Any) -> list[str]:
+    return [var.name for each in m.component_objects(pyo.Var) for var in each.values()]
+
+
+def test_labels_are_tuples_that_are_made_when_asked_for() -> None:
+    matrix = compile_model(model("tiny"))
+    lazy, plain = matrix.column_index["serve"], matrix.column_index["contracted"]
+    assert isinstance(lazy, Labels)
+    assert isinstance(plain, tuple)
+    made = tuple(lazy)
+    assert len(lazy) == len(made) > 10
+    assert (lazy[3], lazy[-1], lazy[1:3]) == (made[3], made[-1], list(made[1:3]))
+    assert made[2] in lazy
+    assert lazy.index(made[2]) == 2
+    assert lazy == made
+    assert lazy == compile_model(model("tiny")).column_index["serve"]
+    assert plain != lazy
+    assert made == lazy
+    assert lazy != made[1:]
+    assert lazy != matrix.column_index["flex"]
+    assert np.array(lazy, dtype=np.int64).tolist() == [list(key) for key in made]
+    m = pyo.ConcreteModel()
+    flat_set(m, "K", [4, 2], 1)
+    bounded(m, "x", [4, 2], [1.0, 2.0], m.K)
+    one = compile_model(m).column_index["x"]
+    assert (tuple(one), np.array(one).tolist()) == ((4, 2), [4, 2])
 
 
 def test_rows_without_terms_are_left_out_or_said_to_be_impossible() -> None:
@@ -240,10 +301,10 @@ def test_places_near_and_far_apart() -> None:
         asked: Ints = np.concatenate([keys[:, ::-1], rng.integers(-2 * span, 2 * span, (2, 40))], 1)
         known = {tuple(key): i for i, key in enumerate(keys.T.tolist())}
         wanted = [known.get(tuple(key), -1) for key in asked.T.tolist()]
-        assert Places(keys).of(asked).tolist() == wanted
+        assert Places(keys).of(asked, asked.shape[1]).tolist() == wanted
         assert -1 in wanted
     none = Places(np.zeros((3, 0), dtype=np.int64))
-    assert none.of(np.array([[0], [0], [0]])).tolist() == [-1]
+    assert none.of(np.array([[0], [0], [0]]), 1).tolist() == [-1]
     with pytest.raises(UnknownError):
         Places(np.array([[-(2**40), 2**40], [-(2**40), 2**40]]))
 

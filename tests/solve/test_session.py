@@ -1,0 +1,47 @@
+"""What HiGHS holds is the matrix, in the units that the solver sees."""
+
+from __future__ import annotations
+
+import highspy
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from planner.instance import build_instance
+from planner.matrix import compile_model
+from planner.model import build_model
+from planner.solve.session import Session, scales
+from tests.cases import small_case
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_the_arrays_arrive_scaled(every: bool) -> None:
+    matrix = compile_model(build_model(build_instance(small_case())))
+    count = matrix.shape[1]
+    active = np.ones(count, dtype=bool)
+    if not every:
+        active = matrix.integer | (np.arange(count) % 3 > 0)
+    at = np.flatnonzero(active)
+    column, row = scales(matrix)
+    assert set(column.tolist()) == {1.0, 1e3}
+    assert set(row.tolist()) == {1.0, 1e-3}
+    lp = Session(matrix, active=active)._highs.getLp()
+    assert (lp.num_col_, lp.num_row_) == (len(at), matrix.shape[0])
+    assert lp.sense_ == highspy.ObjSense.kMinimize
+    assert lp.offset_ == pytest.approx(matrix.offset / 1e6, rel=1e-15)
+    a = sp.csc_array(
+        (lp.a_matrix_.value_, lp.a_matrix_.index_, lp.a_matrix_.start_),
+        shape=(matrix.shape[0], len(at)),
+    )
+    wanted = sp.csc_array(sp.diags_array(row) @ matrix.a[:, at] @ sp.diags_array(column[at]))
+    assert a.nnz == wanted.nnz > count
+    assert abs(a - wanted).max() == 0.0
+    for held, ours in (
+        (lp.col_cost_, matrix.objective[at] * column[at] / 1e6),
+        (lp.col_lower_, matrix.lower[at] / column[at]),
+        (lp.col_upper_, matrix.upper[at] / column[at]),
+        (lp.row_lower_, matrix.row_lower * row),
+        (lp.row_upper_, matrix.row_upper * row),
+    ):
+        assert np.array_equal(np.asarray(held), ours)
+    assert set(lp.integrality_) <= {highspy.HighsVarType.kContinuous}
