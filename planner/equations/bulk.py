@@ -79,9 +79,6 @@ class _Members(_Waiting):
         """Make every member."""
         raise NotImplementedError
 
-    def __len__(self) -> int:
-        return len(self._filled) if self.waiting is None else self.waiting.axes.shape[1]
-
     def __getitem__(self, index: Any) -> Any:
         self._looking = True
         try:
@@ -98,6 +95,9 @@ class _Members(_Waiting):
 
 class _BulkVar(_Members, IndexedVar):  # type: ignore[misc]
     """Continuous variables between 0 and their upper bounds."""
+
+    def __len__(self) -> int:
+        return len(self._filled) if self.waiting is None else self.waiting.axes.shape[1]
 
     def _fill(self, found: Held) -> None:
         pattern: Any = None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 import pytest
 
-from planner.equations.bulk import bounded, fill, flat_set
+from planner.equations.bulk import bounded, fill, flat_set, grouped, held, listed, numbered
 from planner.matrix import compile_model
+from planner.model import templates
 
 KEYS = [(0, 3), (2, 1), (1, 1)]
 SLICES = range(2)
@@ -19,19 +22,29 @@ UPPER = {(*key, s): 10.0 * key[0] + s for key in KEYS for s in SLICES}
 def bulk() -> Any:
     m = pyo.ConcreteModel()
     m.S = pyo.RangeSet(0, 1)
+    flat_set(m, "L", [2, 0, 1], 1)
     flat_set(m, "K", KEYS, 2)
     bounded(m, "x", list(UPPER), list(UPPER.values()), m.K, m.S)
     m.c = pyo.Param(m.K, m.S, default=0.0)
     fill(m.c, {(2, 1, 0): 4.5})
+    numbered(m, "d", np.array(KEYS)[1:], [2.0, -1.0], m.K)
+    listed(m, "of", grouped(np.array([[2, 0, 2]]), np.array([7, 8, 5])), m.L)
+    listed(m, "pairs", {(0, 1): [(1, 2), (0, 0)]}, m.L, m.S, dimen=2)
     return m
 
 
 def plain() -> Any:
     m = pyo.ConcreteModel()
     m.S = pyo.RangeSet(0, 1)
+    m.L = pyo.Set(initialize=[2, 0, 1])
     m.K = pyo.Set(dimen=2, initialize=KEYS)
     m.x = pyo.Var(m.K, m.S, bounds=lambda _m, *key: (0.0, UPPER[key]))
     m.c = pyo.Param(m.K, m.S, initialize={(2, 1, 0): 4.5}, default=0.0)
+    m.d = pyo.Param(m.K, initialize={(2, 1): 2.0, (1, 1): -1.0}, default=0.0)
+    m.of = pyo.Set(m.L, dimen=1, initialize={0: [8], 1: [], 2: [7, 5]})
+    m.pairs = pyo.Set(
+        m.L, m.S, dimen=2, initialize=lambda _m, i, s: [(1, 2), (0, 0)] if (i, s) == (0, 1) else []
+    )
     return m
 
 
@@ -55,6 +68,93 @@ def test_the_components_are_alike() -> None:
     assert m.c[2, 1, 0] == 4.5
     with pytest.raises(KeyError):
         m.x[9, 9, 9]
+    assert list(m.L) == list(n.L) == [2, 0, 1]
+    assert dict(m.d) == dict(n.d)
+    for own, other in ((m.of, n.of), (m.pairs, n.pairs)):
+        assert list(own) == list(other)
+        assert len(own) == len(other) > 2
+        for key in other:
+            assert list(own[key]) == list(other[key])
+            assert own[key].dimen == other[key].dimen
+            assert own[key].name == other[key].name
+
+
+LOOKS: dict[str, Callable[[Any], Any]] = {
+    "length": lambda m: (len(m.x), len(m.K), len(m.d), len(m.of)),
+    "one variable": lambda m: (m.x[2, 1, 1].ub, m.x[2, 1, 1].lb, m.x[2, 1, 1].name),
+    "one parameter": lambda m: (m.d[1, 1], m.d[0, 3]),
+    "no such parameter": lambda m: _refused(m.d, (9, 9)),
+    "no such variable": lambda m: _refused(m.x, (9, 9, 9)),
+    "no such list": lambda m: _refused(m.of, 9),
+    "one list": lambda m: list(m.of[2]),
+    "an empty list": lambda m: list(m.of[1]),
+    "lists": lambda m: {key: tuple(each) for key, each in m.of.items()},
+    "whether it is there": lambda m: ((2, 1, 1) in m.x, (2, 1) in m.K, 1 in m.of, 7 in m.of),
+    "position": lambda m: (m.K.ord((2, 1)), m.K.at(3), m.K.first(), m.L.last()),
+    "references": lambda m: [c.is_reference() for c in (m.x, m.d, m.of)],
+    "values": lambda m: [var.name for var in m.x.values()],
+    "slice": lambda m: [var.name for var in m.x[2, :, :]],
+    "all": lambda m: [var.name for var in m.component_data_objects(pyo.Var)],
+    "sum": lambda m: str(sum(m.d[k] * m.x[k, 0] for k in m.K)),
+    "print": lambda m: _printed(m.x, m.d, m.of, m.K),
+    "copy": lambda m: [(v.name, v.ub, v.lb) for v in m.clone().x.values()],
+    "copied lists": lambda m: {k: tuple(v) for k, v in m.clone().of.items()},
+    "copied numbers": lambda m: dict(m.clone().d),
+}
+"""What a reader may ask first, before any member is made."""
+
+
+def _refused(component: Any, index: Any) -> str:
+    with pytest.raises(KeyError) as found:
+        component[index]
+    return str(found.value)
+
+
+def _printed(*components: Any) -> str:
+    out = StringIO()
+    for component in components:
+        component.pprint(ostream=out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_the_first_look_finds_what_pyomo_would_show(look: str) -> None:
+    assert LOOKS[look](bulk()) == LOOKS[look](plain())
+
+
+def test_only_what_is_asked_for_is_made() -> None:
+    m = bulk()
+    assert held(m.x) is not None
+    m.of[2]
+    assert list(m.of._filled) == [2]
+    with templates():
+        m.r = pyo.Constraint(
+            m.L, rule=lambda m, i: sum(m.d[k, 1] * m.x[k, 1, 0] for k in m.of[i]) <= 1
+        )
+    assert held(m.x) is not None
+    assert held(m.d) is not None
+    assert held(m.K) is not None
+    m.x[2, 1, 0].setub(3.0)
+    assert held(m.x) is None
+
+
+def test_what_is_changed_later_counts() -> None:
+    """A bound, a member of a set, a value: arrays are not read any more once something is made."""
+    m = bulk()
+    m.x[2, 1, 0].setub(3.0)
+    m.of[1].add(2)
+    with templates():
+        m.r = pyo.Constraint(
+            m.L, rule=lambda m, i: sum(m.d[k, 1] * m.x[k, 1, 0] for k in m.of[i]) <= i + 1
+        )
+    m.of[0].clear()
+    m.of[2].clear()
+    matrix = compile_model(m)
+    at = matrix.columns["x"].start + list(UPPER).index((2, 1, 0))
+    assert matrix.upper[at] == 3.0
+    assert matrix.row_index == {"r": (1,)}
+    assert matrix.a[0, at] == 2.0
+    assert matrix.a.nnz == 1
 
 
 def test_they_compile_alike() -> None:
