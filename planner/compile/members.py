@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyomo.environ as pyo
-from pyomo.core.base.set import SetProduct
 
-from planner.equations.bulk import BulkSets, held
+from planner.equations.bulk import BulkSets, axes_of_set, held, whole_numbers
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -91,22 +90,10 @@ def axes_of(keys: Collection[Any]) -> Ints:
 
     UnknownError when one is not a whole number.
     """
-    kinds = set(map(type, keys))
-    if kinds == {type(None)} or not kinds:
-        return np.zeros((0, len(keys)), dtype=np.int64)
-    if kinds == {tuple}:
-        widths = set(map(len, keys))
-        flat = list(chain.from_iterable(keys))
-        kinds = set(map(type, flat))
-    else:
-        widths, flat = {1}, list(keys)
-    if kinds != {int} or len(widths) != 1:
+    axes = whole_numbers(keys)
+    if axes is None:
         raise UnknownError("an index that is not whole numbers")
-    try:
-        array = np.array(flat, dtype=np.int64)
-    except OverflowError as error:
-        raise UnknownError("an index of too many digits") from error
-    return np.ascontiguousarray(array.reshape(len(keys), -1).T)
+    return axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,16 +177,21 @@ class Members:
         return owner, lists.members[:, where]
 
     def _lists(self, some: Any) -> Lists:
+        every = Places(self.of_set(some.index_set()))
+        groups = some.groups() if isinstance(some, BulkSets) else None
+        if groups is not None:
+            places, members = Places(groups.axes), groups.members[None, :]
+            return Lists(places, groups.start, groups.count, members, every)
         found = some.lists() if isinstance(some, BulkSets) else dict(some._data)  # noqa: SLF001
         found = {key: members for key, members in found.items() if len(members)}
         count = np.fromiter(map(len, found.values()), dtype=np.int64, count=len(found))
-        every = self.of_set(some.index_set())
+        none = np.zeros((some.index_set().dimen, 0), dtype=np.int64)
         return Lists(
-            places=Places(axes_of(found) if found else every[:, :0]),
+            places=Places(axes_of(found) if found else none),
             start=np.cumsum(count) - count,
             count=count,
             members=axes_of(list(chain.from_iterable(found.values()))),
-            every=Places(every),
+            every=every,
         )
 
 
@@ -230,11 +222,7 @@ def _numbers(param: Any) -> Numbers:
 
 
 def _of_set(some: Any) -> Ints:
-    waiting = held(some)
-    if waiting is not None:
-        return waiting.axes
-    if isinstance(some, SetProduct):
-        parts = [_of_set(part) for part in some.subsets()]
-        grid = np.indices([part.shape[1] for part in parts]).reshape(len(parts), -1)
-        return np.concatenate([part[:, at] for part, at in zip(parts, grid, strict=True)])
-    return axes_of(list(some))
+    axes = axes_of_set(some)
+    if axes is None:
+        raise UnknownError("a set that is not whole numbers")
+    return axes

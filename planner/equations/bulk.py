@@ -10,14 +10,15 @@ against each other). `planner.compile` reads the arrays, so that most of them ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pyomo.core.base.param import IndexedParam
-from pyomo.core.base.set import IndexedSet, InsertionOrderSetData, OrderedScalarSet
+from pyomo.core.base.set import IndexedSet, InsertionOrderSetData, OrderedScalarSet, SetProduct
 from pyomo.core.base.var import IndexedVar
 
 Ints = npt.NDArray[np.int64]
@@ -137,6 +138,31 @@ class _BulkSet(_Waiting, OrderedScalarSet):  # type: ignore[misc]
         return len(self._filled) if self.waiting is None else self.waiting.axes.shape[1]
 
 
+class Groups(Mapping[Any, Sequence[Any]]):
+    """Numbers by index, as arrays: one list after another."""
+
+    def __init__(self, axes: Ints, start: Ints, count: Ints, members: Ints) -> None:
+        """Hold indices [dimension, index], where each list begins, its length, and all members."""
+        self.axes, self.start, self.count, self.members = axes, start, count, members
+        self._place: dict[Any, int] | None = None
+
+    def _places(self) -> dict[Any, int]:
+        if self._place is None:
+            self._place = {key: i for i, key in enumerate(tuples(self.axes))}
+        return self._place
+
+    def __getitem__(self, index: Any) -> Sequence[Any]:
+        i = self._places()[index]
+        found: list[int] = self.members[self.start[i] : self.start[i] + self.count[i]].tolist()
+        return found
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._places())
+
+    def __len__(self) -> int:
+        return len(self.count)
+
+
 class BulkSets(IndexedSet):  # type: ignore[misc]
     """Sets by index, each made when it is asked for, all when they are walked."""
 
@@ -164,6 +190,15 @@ class BulkSets(IndexedSet):  # type: ignore[misc]
         for each in self._anonymous_sets or ():
             each.construct()
         self._all = False
+
+    def groups(self) -> Groups | None:
+        """The members as arrays; None when they are not held so, or one was changed."""
+        found = self.found
+        if isinstance(found, Groups) and all(
+            list(made) == list(found.get(index, ())) for index, made in self._filled.items()
+        ):
+            return found
+        return None
 
     def lists(self) -> dict[Any, Sequence[Any]]:
         """Index -> members, without making them; those that are made may have been changed."""
@@ -227,13 +262,62 @@ def listed(
     m.add_component(name, out)
 
 
-def grouped(index: Ints, member: Ints) -> dict[Any, list[int]]:
+def grouped(index: Ints, member: Ints) -> Groups:
     """Members [pair] by their index [dimension, pair], each in the order given."""
-    if not len(member):
-        return {}
-    order = np.lexsort((np.arange(len(member)), *index[::-1]))
-    by, ordered = index[:, order], member[order].tolist()
-    first = np.flatnonzero(np.r_[True, (by[:, 1:] != by[:, :-1]).any(axis=0)])
-    stops = [*first[1:].tolist(), len(ordered)]
-    spans = zip(tuples(by[:, first]), first.tolist(), stops, strict=True)
-    return {key: ordered[start:stop] for key, start, stop in spans}
+    order = np.lexsort(index[::-1])  # stable
+    by, ordered = index[:, order], member[order]
+    new = np.ones(len(member), dtype=bool)
+    new[1:] = (by[:, 1:] != by[:, :-1]).any(axis=0)
+    first = np.flatnonzero(new)
+    return Groups(by[:, first], first, np.diff(first, append=len(member)), ordered)
+
+
+def product_set(m: Any, name: str, over: Sequence[Any]) -> tuple[Any, ...]:
+    """What to index by the product of sets: one flat set of whole numbers, added to the model.
+
+    The sets as they are when there is only one, or when a member is not a whole number.
+    """
+    axes = _product(over) if len(over) > 1 else None
+    if axes is None:
+        return tuple(over)
+    flat_set(m, name, axes.T, len(axes))
+    return (m.component(name),)
+
+
+def _product(over: Sequence[Any]) -> Ints | None:
+    parts = [axes_of_set(each) for each in over]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    at = np.indices([part.shape[1] for part in known]).reshape(len(known), -1)
+    return np.concatenate([part[:, i] for part, i in zip(known, at, strict=True)])
+
+
+def axes_of_set(some: Any) -> Ints | None:
+    """Members of a set [dimension, member]; None when they are not whole numbers."""
+    waiting = held(some)
+    if waiting is not None:
+        return waiting.axes
+    return _product(list(some.subsets())) if isinstance(some, SetProduct) else whole_numbers(some)
+
+
+def whole_numbers(keys: Collection[Any]) -> Ints | None:
+    """Indices as Pyomo has them as an array [dimension, index]; None has no dimension.
+
+    Returns None when one is not a whole number, or of another dimension.
+    """
+    keys = list(keys)
+    kinds = set(map(type, keys))
+    if kinds <= {type(None)}:
+        return np.zeros((0, len(keys)), dtype=np.int64)
+    widths, flat = {1}, keys
+    if kinds == {tuple}:
+        widths, flat = set(map(len, keys)), list(chain.from_iterable(keys))
+        kinds = set(map(type, flat))
+    if kinds != {int} or len(widths) != 1:
+        return None
+    try:
+        array = np.array(flat, dtype=np.int64)
+    except OverflowError:
+        return None
+    return np.ascontiguousarray(array.reshape(len(keys), -1).T)

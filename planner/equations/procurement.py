@@ -80,7 +80,8 @@ def contracted(m: Model, inst: Instance) -> None:
         for t in range(tau, len(inst.time.periods))
         if contracts.chips[line, t] > 0
     ]
-    m.LEFT_LINES = pyo.Set(m.P, m.T, dimen=3, initialize=_by_pool(leaving, line_pool, inst))
+    left = (((line_pool[line], t), (line, line_contract[line], tau)) for line, tau, t in leaving)
+    members(m, "LEFT_LINES", left, m.P, m.T, dimen=3)
     m.contract_of = pyo.Param(m.L, initialize=dict(enumerate(line_contract)))
     rows(
         m,
@@ -99,19 +100,6 @@ def contracted(m: Model, inst: Instance) -> None:
 def leave_periods(inst: Instance, k: int) -> range:
     """Periods at whose start contract k can be left."""
     return range(int(inst.contracts.leave_from[k]), int(inst.contracts.leave_until[k]))
-
-
-def _by_pool(
-    leaving: list[tuple[int, int, int]], line_pool: list[int], inst: Instance
-) -> dict[tuple[int, int], list[tuple[int, int, int]]]:
-    """(p, t) -> (line, contract, period of leaving) that take chips away there."""
-    out: dict[tuple[int, int], list[tuple[int, int, int]]] = {
-        (p, t): [] for p in range(len(inst.pools.names)) for t in range(len(inst.time.periods))
-    }
-    contract = inst.contracts.line_contract.tolist()
-    for line, tau, t in leaving:
-        out[line_pool[line], t].append((line, contract[line], tau))
-    return out
 
 
 def supply(m: Model, inst: Instance) -> None:
