@@ -1,10 +1,11 @@
 """Build and hand over a case of 300,000 columns: against ready arrays, and against linopy.
 
-Three ways from the same instance to a model held in HiGHS, CPU seconds, medians of five taken in
+Four ways from the same instance to a model held in HiGHS, CPU seconds, medians of five taken in
 turn:
 
-- `planner`: Pyomo templates, standard-form compiler, arrays, `Session`;
+- `planner`: Pyomo templates, arrays compiled from them, `Session`;
 - `raw`: `passModel` of arrays that are ready, the least that any way can take;
+- `lists`: the same arrays through a `HighsLp`, which highspy takes as lists;
 - `linopy`: linopy's `direct` route (`Model.to_highspy`) of the same columns, rows and nonzeros.
 
 linopy is given a head start: the terms of each family come to it as padded arrays of
@@ -27,7 +28,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from benchmarks._arrays import highs_of
+from benchmarks._arrays import highs_by_lists, highs_of
 from planner.generate import generated_case
 from planner.instance import Instance, build_instance
 from planner.matrix import Matrix, compile_model
@@ -106,17 +107,18 @@ def linopy_way(matrix: Matrix, rows: list[Family]) -> Any:
 
 
 def planner_way(inst: Instance) -> Any:
-    """Templates, compiler, session; returns HiGHS with it."""
+    """Templates, arrays, session; returns HiGHS with it."""
     return Session(compile_model(build_model(inst)))._highs
 
 
 def run() -> dict[str, float]:
-    """Seconds of build and hand-over, and their ratios to bare arrays and to linopy."""
+    """Seconds of build and hand-over, and their ratios to bare arrays, lists and linopy."""
     inst = build_instance(generated_case(COLUMNS, SEED))
     matrix = compile_model(build_model(inst))
     rows = families(matrix)
     ways: dict[str, Callable[[], Any]] = {
         "raw": lambda: highs_of(matrix, whole=False),
+        "lists": lambda: highs_by_lists(matrix),
         "planner": lambda: planner_way(inst),
         "linopy": lambda: linopy_way(matrix, rows),
     }
@@ -139,5 +141,6 @@ def run() -> dict[str, float]:
         "nonzeros": int(matrix.a.nnz),
         **{f"{name}_cpu_s": value for name, value in middle.items()},
         "ratio_raw": middle["planner"] / middle["raw"],
+        "ratio_lists": middle["planner"] / middle["lists"],
         "ratio_linopy": middle["planner"] / middle["linopy"],
     }
