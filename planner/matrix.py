@@ -135,7 +135,8 @@ def _compile(m: Model) -> Matrix:
     ]
     costs = np.zeros((len(terms), columns.count))
     for i, term in enumerate(terms):
-        costs[i] = np.bincount(term.column, term.value, minlength=columns.count)
+        paid, place = np.unique(term.column, return_inverse=True)
+        costs[i, paid] = np.bincount(place, term.value)
     cost_offset = np.array([term.constant for term in terms], dtype=float)
     a = _rows(families, columns.count)
     sides = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import chain
 from math import prod
@@ -24,25 +24,27 @@ class UnknownError(Exception):
     """Something that is not evaluated for all rows at once: Pyomo has to do it row by row."""
 
 
-Axes = Sequence[Ints] | Ints
-"""Indices, one array for each dimension; none for what has no index."""
-
-
 class Places:
-    """Where each index of a component stands among its keys."""
+    """Where each index of a component stands among its keys.
+
+    An index is one number, the sum of a part from each dimension; a negative sum is no key's.
+    """
 
     def __init__(self, axes: Ints) -> None:
         """Hold distinct keys [dimension, key], which are whole numbers."""
         self._low = axes.min(axis=1, initial=0).tolist()
-        self._span = [
-            high - low + 1
-            for low, high in zip(self._low, axes.max(axis=1, initial=0).tolist(), strict=True)
-        ]
-        cells, count = prod(self._span), axes.shape[1]
-        if cells > 2**62:
+        high = axes.max(axis=1, initial=0).tolist()
+        self._span = [most - low + 1 for low, most in zip(self._low, high, strict=True)]
+        self.dimensions, count = axes.shape
+        cells = prod(self._span)
+        if cells * (self.dimensions + 1) > 2**62:
             raise UnknownError("indices too far apart")
+        self._step = [prod(self._span[i + 1 :]) for i in range(self.dimensions)]
+        self._outside = -cells
+        code = np.zeros(count, dtype=np.int64)
+        for i, axis in enumerate(axes):
+            code += self.part(i, axis)
         self._grid: Ints | None = None
-        code = self._code(axes, count)
         if cells <= ROOMY * count + 1024:
             self._grid = np.full(cells, -1, dtype=np.int64)
             self._grid[code] = np.arange(count)
@@ -50,39 +52,28 @@ class Places:
             self._order = np.argsort(code, kind="stable")
             self._sorted = code[self._order]
 
-    def _code(self, axes: Axes, size: int) -> Ints:
-        """One number for each index within the spans [index]."""
-        code = np.zeros(size, dtype=np.int64)
-        for i, (axis, low, span) in enumerate(zip(axes, self._low, self._span, strict=True)):
-            if i:
-                code *= span
-            code += axis
-            if low:
-                code -= low
-        return code
+    def part(self, dimension: int, axis: Ints) -> Ints:
+        """What one dimension of some indices adds to their numbers [index]."""
+        low, span, step = (each[dimension] for each in (self._low, self._span, self._step))
+        part: Ints = axis * step if step != 1 else axis
+        if low:
+            part = part - low * step
+        if len(axis) and (axis.min() < low or axis.max() >= low + span):
+            part = np.where((axis >= low) & (axis < low + span), part, self._outside)
+        return part
 
-    def of(self, axes: Axes, size: int) -> Ints:
-        """Position of each of `size` indices among the keys; -1 where it is none."""
-        if len(axes) != len(self._low):
-            raise UnknownError("an index of another dimension")
-        good = np.ones(size, dtype=bool)
-        for axis, low, span in zip(axes, self._low, self._span, strict=True):
-            if size and (axis.min() < low or axis.max() >= low + span):
-                good &= (axis >= low) & (axis < low + span)
-        if good.all():
-            return self._within(self._code(axes, size))
-        out = np.full(size, -1, dtype=np.int64)
-        out[good] = self._within(self._code([axis[good] for axis in axes], int(good.sum())))
-        return out
-
-    def _within(self, code: Ints) -> Ints:
+    def at(self, code: Ints) -> Ints:
+        """Position of each index among the keys, by its number [index]; -1 where it is none."""
+        if len(code) and code.min() < 0:
+            out = np.full(len(code), -1, dtype=np.int64)
+            good = code >= 0
+            out[good] = self.at(code[good])
+            return out
         if self._grid is not None:
             return self._grid[code]
-        at = np.searchsorted(self._sorted, code)
-        at[at == len(self._sorted)] = 0
-        if not len(self._sorted):
-            return np.full(len(code), -1, dtype=np.int64)
-        return np.where(self._sorted[at] == code, self._order[at], -1)
+        near = np.searchsorted(self._sorted, code)
+        near[near == len(self._sorted)] = 0
+        return np.where(self._sorted[near] == code, self._order[near], -1)
 
 
 def axes_of(keys: Collection[Any]) -> Ints:
@@ -121,6 +112,20 @@ class Lists:
     every: Places
     """Indices that the set has; one without a key has no members."""
 
+    def of(self, at: Ints) -> tuple[Ints, Ints]:
+        """Members of the keys at some positions, one list after another; none at -1.
+
+        Returns the place in `at` that each belongs to [member], and the members
+        [dimension, member].
+        """
+        if not len(self.count):
+            return at[:0], self.members[:, :0]
+        count = np.where(at < 0, 0, self.count[at])
+        owner = np.repeat(np.arange(len(at)), count)
+        before = np.cumsum(count) - count
+        where = np.arange(len(owner)) + (self.start[at] - before)[owner]
+        return owner, self.members[:, where]
+
 
 class Members:
     """Arrays of a model's components, each read when it is first asked for."""
@@ -130,51 +135,29 @@ class Members:
         self._first = first_column
         self._read: dict[int, Any] = {}
 
-    def columns(self, var: Any, axes: Axes, size: int) -> Ints:
-        """Column of each of `size` indices of a variable [index]."""
-        places = self._read.get(id(var))
-        if places is None:
-            waiting = held(var)
-            keys = axes_of(var._data) if waiting is None else waiting.axes  # noqa: SLF001
-            places = self._read[id(var)] = Places(keys)
-        at: Ints = _given(places.of(axes, size))
-        return at + self._first[id(var)]
+    def columns(self, var: Any) -> tuple[Places, int]:
+        """Where a variable's indices stand, and its first column."""
+        return self._once(var, _keys), self._first[id(var)]
 
-    def values(self, param: Any, axes: Axes, size: int) -> Floats:
-        """Value of each of `size` indices of a parameter [index]."""
-        numbers = self._read.get(id(param))
-        if numbers is None:
-            numbers = self._read[id(param)] = _numbers(param)
-        at = numbers.places.of(axes, size)
-        out: Floats = numbers.values[_given(at) if numbers.complete else at]
+    def numbers(self, param: Any) -> Numbers:
+        """A parameter's values."""
+        out: Numbers = self._once(param, _numbers)
         return out
 
     def of_set(self, some: Any) -> Ints:
         """Members [dimension, member] of a set without index, in its order."""
-        if id(some) not in self._read:
-            self._read[id(some)] = _of_set(some)
-        out: Ints = self._read[id(some)]
+        out: Ints = self._once(some, _of_set)
         return out
 
-    def lists(self, some: Any, axes: Axes, size: int) -> tuple[Ints, Ints]:
-        """Members of an indexed set for each of `size` indices, one list after another.
+    def lists(self, some: Any) -> Lists:
+        """Members of an indexed set."""
+        out: Lists = self._once(some, self._lists)
+        return out
 
-        Returns the position of the index that each member belongs to [member], and the members
-        [dimension, member].
-        """
-        lists = self._read.get(id(some))
-        if lists is None:
-            lists = self._read[id(some)] = self._lists(some)
-        at = lists.places.of(axes, size)
-        missing = at < 0
-        if missing.any():
-            _given(lists.every.of([axis[missing] for axis in axes], int(missing.sum())))
-        count = np.where(missing, 0, lists.count[at]) if len(lists.count) else np.zeros_like(at)
-        owner = np.repeat(np.arange(len(at)), count)
-        start = lists.start[at] if len(lists.start) else np.zeros_like(at)
-        before = np.cumsum(count) - count
-        where = np.arange(len(owner)) + np.repeat(start - before, count)
-        return owner, lists.members[:, where]
+    def _once(self, component: Any, read: Callable[[Any], Any]) -> Any:
+        if id(component) not in self._read:
+            self._read[id(component)] = read(component)
+        return self._read[id(component)]
 
     def _lists(self, some: Any) -> Lists:
         every = Places(self.of_set(some.index_set()))
@@ -195,11 +178,9 @@ class Members:
         )
 
 
-def _given(at: Ints) -> Ints:
-    """Positions, none of which may be missing: Pyomo says what is wrong with an index."""
-    if len(at) and at.min() < 0:
-        raise UnknownError("an index that is not there")
-    return at
+def _keys(var: Any) -> Places:
+    waiting = held(var)
+    return Places(axes_of(var._data) if waiting is None else waiting.axes)  # noqa: SLF001
 
 
 def _numbers(param: Any) -> Numbers:

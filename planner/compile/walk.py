@@ -27,9 +27,9 @@ from pyomo.core.expr.numeric_expr import (
     ProductExpression,
     SumExpression,
 )
-from pyomo.core.expr.template_expr import IndexTemplate, NPV_Numeric_GetItemExpression
+from pyomo.core.expr.template_expr import NPV_Numeric_GetItemExpression
 
-from planner.compile.members import Axes, Members, UnknownError
+from planner.compile.members import Members, Places, UnknownError
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -56,20 +56,30 @@ class Frame:
     size: int
     row: Ints
     """Row of each entry [entry]."""
-    known: dict[int, Ints]
-    """Placeholder (by id) -> its value in each entry [entry]."""
+    own: dict[int, Ints]
+    """Placeholder (by id) that is not one of `outer` -> its value in each entry [entry]."""
     outer: Frame | None = None
     owner: Ints | None = None
     """Entry of `outer` that each entry belongs to [entry]."""
 
-    def index(self, placeholder: Any) -> Ints:
-        """Value of a placeholder in each entry [entry]."""
-        found = self.known.get(id(placeholder))
-        if found is None:
-            if self.outer is None:
-                raise UnknownError("a placeholder from elsewhere")
-            found = self.known[id(placeholder)] = self.outer.index(placeholder)[self.owner]
-        return found
+    def code(self, places: Places, index: Sequence[tuple[int, Any]]) -> Ints:
+        """Some dimensions of an index as one number (see `Places`) [entry].
+
+        Those that are the same in all entries of an outer one are added up there.
+        """
+        outside = [(i, part) for i, part in index if id(part) not in self.own]
+        if self.outer is not None and outside:
+            code = self.outer.code(places, outside)[self.owner]
+        else:
+            code = np.zeros(self.size, dtype=np.int64)
+            for i, part in outside:
+                if type(part) is not int:
+                    raise UnknownError("an index that is computed, or from elsewhere")
+                code += places.part(i, np.full(self.size, part))
+        for i, part in index:
+            if id(part) in self.own:
+                code = code + places.part(i, self.own[id(part)])
+        return code
 
     def value(self, outside: Value) -> Value:
         """A value of the outer frame in each entry of this one."""
@@ -127,7 +137,11 @@ class Walk:
             component, *index = some.args
             if getattr(component, "ctype", None) is not pyo.Set:
                 raise UnknownError("a sum over something that is no set")
-            owner, found = self.members.lists(component, self._axes(index, frame), frame.size)
+            lists = self.members.lists(component)
+            at = _at(lists.places, index, frame)
+            if len(at) and at.min() < 0:
+                _given(_at(lists.every, index, frame))
+            owner, found = lists.of(at)
         elif getattr(some, "ctype", None) in (pyo.Set, pyo.RangeSet):
             every = self.members.of_set(some)
             owner = np.repeat(np.arange(frame.size), every.shape[1])
@@ -137,17 +151,16 @@ class Walk:
         if len(owner) and len(found) != len(placeholders):
             raise UnknownError("members of another dimension")
         known = {id(one): axis for one, axis in zip(placeholders, found, strict=False)}
-        return Frame(len(owner), frame.row[owner], known, frame, owner)
+        row = owner if frame.outer is None else frame.row[owner]
+        return Frame(len(owner), row, known, frame, owner)
 
     def _add_column(self, node: Any, frame: Frame, scale: Value) -> None:
         """Add scale * a variable, by its index or as a member of its own."""
         if isinstance(node, expr.GetItemExpression):
             component, *index = node.args
-            axes = self._axes(index, frame)
         elif getattr(node, "is_variable_type", bool)():
-            component, index = node.parent_component(), node.index()
-            index = index if isinstance(index, tuple) else () if index is None else (index,)
-            axes = self._axes(index, frame)
+            component, key = node.parent_component(), node.index()
+            index = list(key) if isinstance(key, tuple) else [] if key is None else [key]
         else:
             raise UnknownError(f"a node of kind {type(node).__name__}")
         if getattr(component, "ctype", None) is not pyo.Var:
@@ -156,19 +169,9 @@ class Walk:
             if scale == 0.0:
                 raise UnknownError("a coefficient that is always 0")
             scale = np.full(frame.size, scale)
-        self.terms.append(Term(frame.row, self.members.columns(component, axes, frame.size), scale))
-
-    def _axes(self, index: Sequence[Any], frame: Frame) -> Axes:
-        """An index in each entry, one array [entry] for each dimension."""
-        out = []
-        for part in index:
-            if isinstance(part, IndexTemplate):
-                out.append(frame.index(part))
-            elif type(part) is int:
-                out.append(np.full(frame.size, part, dtype=np.int64))
-            else:
-                raise UnknownError("an index that is computed")
-        return out
+        places, first = self.members.columns(component)
+        column = _given(_at(places, index, frame)) + first
+        self.terms.append(Term(frame.row, column, scale))
 
     def number(self, node: Any, frame: Frame) -> Value:
         """Value of what has no variable, in each entry."""
@@ -178,7 +181,9 @@ class Walk:
         if kind is NPV_Numeric_GetItemExpression:
             component, *index = node.args
             if getattr(component, "ctype", None) is pyo.Param:
-                return self.members.values(component, self._axes(index, frame), frame.size)
+                numbers = self.members.numbers(component)
+                at = _at(numbers.places, index, frame)
+                return numbers.values[_given(at) if numbers.complete else at]
         elif kind in PRODUCTS:
             left, right = node.args
             return _times(self.number(left, frame), self.number(right, frame))
@@ -188,6 +193,20 @@ class Walk:
             first, *rest = (self.number(part, frame) for part in node.args)
             return sum(rest, start=first)
         raise UnknownError(f"a number of kind {kind.__name__}")
+
+
+def _at(places: Places, index: Sequence[Any], frame: Frame) -> Ints:
+    """Position of an index in each entry; -1 where it is none [entry]."""
+    if len(index) != places.dimensions:
+        raise UnknownError("an index of another dimension")
+    return places.at(frame.code(places, list(enumerate(index))))
+
+
+def _given(at: Ints) -> Ints:
+    """Positions, none of which may be missing: Pyomo says what is wrong with an index."""
+    if len(at) and at.min() < 0:
+        raise UnknownError("an index that is not there")
+    return at
 
 
 def _times(one: Value, other: Value) -> Value:
