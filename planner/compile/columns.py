@@ -23,11 +23,11 @@ class Labels(Sequence[Any]):
     def __init__(self, members: Held) -> None:
         """Hold the indices of the members."""
         self._members = members
-        self._made: list[Any] | None = None
+        self._made: tuple[Any, ...] | None = None
 
-    def _all(self) -> list[Any]:
+    def _all(self) -> tuple[Any, ...]:
         if self._made is None:
-            self._made = self._members.keys()
+            self._made = tuple(self._members.keys())
         return self._made
 
     def __len__(self) -> int:
@@ -42,7 +42,7 @@ class Labels(Sequence[Any]):
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Labels):
             return np.array_equal(self._members.axes, other._members.axes)
-        return tuple(self._all()) == other
+        return self._all() == other
 
     __hash__ = None  # type: ignore[assignment]
 

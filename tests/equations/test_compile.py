@@ -220,7 +220,7 @@ def test_labels_are_tuples_that_are_made_when_asked_for() -> None:
     assert isinstance(plain, tuple)
     made = tuple(lazy)
     assert len(lazy) == len(made) > 10
-    assert (lazy[3], lazy[-1], lazy[1:3]) == (made[3], made[-1], list(made[1:3]))
+    assert (lazy[3], lazy[-1], lazy[1:3]) == (made[3], made[-1], made[1:3])
     assert made[2] in lazy
     assert lazy.index(made[2]) == 2
     assert lazy == made
