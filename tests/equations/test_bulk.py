@@ -11,6 +11,7 @@ import pyomo.environ as pyo
 import pytest
 
 from planner.equations.bulk import bounded, fill, flat_set, grouped, held, listed, numbered
+from planner.equations.sets import rows
 from planner.matrix import compile_model
 from planner.model import templates
 
@@ -169,6 +170,30 @@ def test_they_compile_alike() -> None:
     assert (one.a - two.a).count_nonzero() == 0
     for name in ("cost", "lower", "upper", "row_lower", "row_upper", "integer"):
         assert np.array_equal(getattr(one, name), getattr(two, name)), name
+
+
+def test_rows_over_several_sets_are_those_of_their_product() -> None:
+    """Whole numbers go by one flat set, names by Pyomo's own product."""
+    m, n = bulk(), bulk()
+    for model in (m, n):
+        model.NAMES = pyo.Set(initialize=["a", "b"])
+        model.NOBODY = pyo.Set(initialize=[])
+        model.y = pyo.Var(model.NAMES)
+    with templates():
+        rows(m, "of_x", m.K, m.S, rule=lambda m, a, b, s: m.x[a, b, s] <= m.d[a, b])
+        rows(m, "of_y", m.NAMES, m.S, rule=lambda m, name, s: m.y[name] >= s)
+        rows(m, "none", m.NAMES, m.NOBODY, rule=lambda m, name, _: m.y[name] >= 0)
+        n.of_x = pyo.Constraint(n.K, n.S, rule=lambda m, a, b, s: m.x[a, b, s] <= m.d[a, b])
+        n.of_y = pyo.Constraint(n.NAMES, n.S, rule=lambda m, name, s: m.y[name] >= s)
+    assert m.component("none") is None
+    assert m.of_x.index_set() is m.of_x_index
+    assert m.component("of_y_index") is None
+    one, two = compile_model(m), compile_model(n)
+    assert one.row_index == two.row_index
+    assert [len(index) for index in one.row_index.values()] == [6, 4]
+    assert (one.a - two.a).count_nonzero() == 0
+    assert np.array_equal(one.row_lower, two.row_lower)
+    assert np.array_equal(one.row_upper, two.row_upper)
 
 
 def test_nothing_at_all() -> None:
