@@ -133,7 +133,8 @@ def _compile(m: Model) -> Matrix:
         cost(objective, members, one_by_one)
         for objective in m.component_data_objects(pyo.Objective, active=True)
     ]
-    costs = np.zeros((len(terms), columns.count))
+    # By column: the order in which the objective adds terms up, whose last bits steer a search.
+    costs = np.zeros((len(terms), columns.count), order="F")
     for i, term in enumerate(terms):
         paid, place = np.unique(term.column, return_inverse=True)
         costs[i, paid] = np.bincount(place, term.value)
