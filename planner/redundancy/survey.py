@@ -36,7 +36,8 @@ def survey(rounds: Rounds, x: Floats) -> Survey:
     short: list[Cut] = []
     for t in np.flatnonzero(asked.owed.any(axis=(0, 2))).tolist():
         problem = rounds.transport(t)
-        for k, s in np.argwhere(asked.owed[:, t, :]).tolist():
+        # Slice by slice: contingencies of one slice differ less than slices of one contingency.
+        for s, k in np.argwhere(asked.owed[:, t, :].T).tolist():
             stands = np.where(asked.serves[k, :, t], chips[k, :, t, s], 0.0)
             routing = problem.solve(asked.least[k, :, t, s], stands)
             # What nobody asks for may flow as well, at no cost.

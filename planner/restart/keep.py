@@ -15,6 +15,7 @@ from planner.instance import Instance
 from planner.plan import RESTART, Plan
 from planner.restart.axes import AXES, names_of_axes
 from planner.solve.run import Solution
+from planner.solve.session import BASIC
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -24,8 +25,6 @@ PARTS = [f"i{i}" for i in range(MOST_PARTS)]
 """Columns of the table that hold an index."""
 COLUMNS = ["part", "name", "label", *PARTS, "value"]
 """Columns of the table."""
-BASIC = 1
-"""Status of a basic column or row; columns are at 0, their lower bound, unless said."""
 
 
 def restart_table(inst: Instance, solution: Solution) -> pd.DataFrame:

@@ -17,10 +17,10 @@ from planner.redundancy.cuts import Cut
 from planner.redundancy.problem import cuts_from
 from planner.redundancy.rounds import Rounds
 from planner.restart.axes import Translation
-from planner.restart.keep import BASIC, PARTS, restart_of
+from planner.restart.keep import PARTS, restart_of
 from planner.restart.tree import carried_tree, kept_tree
 from planner.solve.resume import Warm
-from planner.solve.session import Basis
+from planner.solve.session import BASIC, Basis
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

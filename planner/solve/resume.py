@@ -18,6 +18,7 @@ from planner.matrix import Matrix
 from planner.solve.branch import Search
 from planner.solve.certificate import Node, node_bounds, proven_bound
 from planner.solve.session import Basis, LpResult
+from planner.solve.sift import sifted_from
 
 Floats = npt.NDArray[np.float64]
 
@@ -77,6 +78,8 @@ def resume(search: Search, warm: Warm) -> Carried:
     Raises InfeasibleError when the root is proven infeasible.
     """
     since = time.perf_counter()
+    if search.sift and warm.root is not None and len(warm.root_duals):
+        search.session = sifted_from(search.session, warm.root, warm.root_duals, warm.plan)
     session, matrix = search.session, search.matrix
     search.adopt(with_bounds(matrix, warm.nodes))
     known = Carried(sum(n.leaf for n in search.nodes), search.bound, np.inf)
@@ -111,7 +114,9 @@ def _root(search: Search) -> LpResult:
     session, integer = search.session, search.integer
     m = search.matrix
     session.set_bounds(integer, m.lower[integer], m.upper[integer])
-    result = search.narrow(session.solve_lp(search.left()))
+    result = session.solve_lp(search.left())
+    if session.active.all():
+        result = search.narrow(result)
     result = search.tighten(search.session, result, exact=True)
     m = search.matrix
     if result.status == "infeasible" and proven_bound(m, result.y, True, (m.lower, m.upper)) > 0:

@@ -29,8 +29,8 @@ Ints = npt.NDArray[np.int64]
 _THOUSAND, _MILLION = 1e3, 1e6
 _DUAL, _PRIMAL = 1, 4
 """Simplex strategies of HiGHS."""
-_BASIC = 1
-"""Status of a basic column or row."""
+LOWER, BASIC = 0, 1
+"""Status of a column at its lower bound, and of a basic column or row."""
 _PRICE = 1e-8
 """Reduced cost, million USD per unit of the solver, that counts as none: its dual tolerance."""
 
@@ -250,14 +250,9 @@ class Session:
         start = highspy.HighsBasis()
         start.col_status = [_KINDS[code] for code in basis.columns[self._at].tolist()]
         more = self.matrix.shape[0] - len(basis.rows)
-        start.row_status = [*(_KINDS[c] for c in basis.rows.tolist()), *[_KINDS[_BASIC]] * more]
+        start.row_status = [*(_KINDS[c] for c in basis.rows.tolist()), *[_KINDS[BASIC]] * more]
         start.valid, start.alien = True, mend
         self._highs.setBasis(start)
-
-    def basic(self) -> npt.NDArray[np.bool_]:
-        """Columns that are basic now [column]."""
-        out: npt.NDArray[np.bool_] = self.basis().columns == _BASIC
-        return out
 
     def begin_from(self, other: Session) -> None:
         """Start from the basis of a session of the same matrix that holds more or fewer columns.

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from planner.matrix import Matrix
 from planner.solve.bound import usable_duals
-from planner.solve.session import LpResult, Session
+from planner.solve.session import BASIC, LOWER, Basis, LpResult, Session
 
 Floats = npt.NDArray[np.float64]
 SIFTED = 50_000
@@ -27,22 +27,47 @@ rounded away. Fewer where others may join."""
 def sifted(session: Session, result: LpResult, *, priced: bool = False) -> Session:
     """A session with the columns that matter near the optimal relaxation that was just solved.
 
-    It starts from that relaxation's basis, with the bounds of the matrix. Each row keeps the
-    columns that are nearest to being used, by reduced cost relative to the size of its terms.
-    A `priced` one takes in others when it needs them.
+    It starts from that relaxation's basis, with the bounds of the matrix. A `priced` one takes in
+    other columns when it needs them.
     """
-    matrix = session.matrix
-    must = matrix.integer | (matrix.lower != 0.0) | session.basic() | (result.x != 0.0)
-    y = np.concatenate([result.y, np.zeros(matrix.shape[0] - len(result.y))])
+    basis = session.basis()
+    must = (basis.columns == BASIC) | (result.x != 0.0)
+    active = _near(session.matrix, must, result.y, KEPT_PRICED if priced else KEPT)
+    out = Session(session.matrix, session.threads, session.stop, active, priced=priced)
+    out.begin_from(session)
+    return out
+
+
+def sifted_from(session: Session, basis: Basis, y: Floats, plan: Basis | None) -> Session:
+    """A priced session with the columns that matter near where a like problem's relaxation ended.
+
+    `basis` and the row duals `y` are that relaxation's; it starts from the basis, mended. The
+    columns that the basis of a `plan` uses are held, too.
+    """
+    must = basis.columns != LOWER
+    if plan is not None:
+        must |= plan.columns != LOWER
+    active = _near(session.matrix, must, y, KEPT_PRICED)
+    out = Session(session.matrix, session.threads, session.stop, active, priced=True)
+    out.set_basis(basis, mend=True)
+    return out
+
+
+def _near(
+    matrix: Matrix, must: npt.NDArray[np.bool_], y: Floats, kept: int
+) -> npt.NDArray[np.bool_]:
+    """Columns to hold: those that must be, and `kept` of each row that are nearest to being used.
+
+    Nearness is the reduced cost at the duals y relative to the size of its terms.
+    """
+    y = np.concatenate([y, np.zeros(matrix.shape[0] - len(y))])
     y = usable_duals(y, matrix.row_lower, matrix.row_upper)
     reduced = matrix.objective - matrix.a.T @ y
     size = np.abs(matrix.objective) + abs(matrix.a).T @ np.abs(y)
     relative = reduced / np.where(size > 0.0, size, 1.0)
-    active = must.copy()
-    active[_best_of_rows(matrix, relative, KEPT_PRICED if priced else KEPT)] = True
-    out = Session(matrix, session.threads, session.stop, active, priced=priced)
-    out.begin_from(session)
-    return out
+    active: npt.NDArray[np.bool_] = must | matrix.integer | (matrix.lower != 0.0)
+    active[_best_of_rows(matrix, relative, kept)] = True
+    return active
 
 
 def _best_of_rows(matrix: Matrix, relative: Floats, kept: int) -> npt.NDArray[np.int64]:

@@ -57,6 +57,9 @@ class Transport:
             ("threads", 1),
             ("primal_feasibility_tolerance", 1e-9),
             ("dual_feasibility_tolerance", 1e-9),
+            # A hot solve takes a dozen pivots: scaling and perturbing cost more than they save.
+            ("simplex_scale_strategy", 0),
+            ("dual_simplex_cost_perturbation_multiplier", 0.0),
         ):
             self._highs.setOptionValue(name, value)
         each = np.arange(rows)
