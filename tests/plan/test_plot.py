@@ -221,8 +221,11 @@ def test_contingencies_say_served_and_promised() -> None:
     table = plan.tables["contingencies"]
     assert len(axes.texts) == len(table)
     said = [text.get_text() for text in axes.texts]
-    for words, row in zip(said, table.to_dict("records"), strict=True):
+    assert (table.bound_to_lost_share > 0).any()
+    for cell, row in zip(said, table.to_dict("records"), strict=True):
         served, promised = row["least_share_served"], row["promised_share"]
+        words = cell.removesuffix(" *")
+        assert (words != cell) == (row["bound_to_lost_share"] > 0)
         if promised == 0:
             assert words == "none promised"
         elif served < promised - 1e-6:
