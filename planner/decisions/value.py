@@ -215,7 +215,8 @@ def value(
 def _proven(market: Market) -> bool:
     """Whether every solve reached its gap."""
     margin = market.solver.margin
-    ends = [(market.without.bound_usd, market.without.objective_usd)]
+    refused = (market.without, *market.refusals.values())
+    ends = [(found.bound_usd, found.objective_usd) for found in refused]
     ends += [
         (p.with_low, p.with_high) for p in market.probes
         if p.evidence is not None and p.evidence.nodes

@@ -16,6 +16,7 @@ import planner
 from planner.case import Case, save_case
 from planner.case.agreements import Deal
 from planner.case.rules import Limit
+from planner.decisions.breakeven import TOLERANCE
 from planner.decisions.market import Market
 from planner.decisions.problem import Solver, bound_at, taken
 from planner.decisions.subject import Subject, priced, subject_of
@@ -413,9 +414,18 @@ def test_no_time_at_all_is_unproven() -> None:
 def test_rounds_of_cuts_value_as_explicit_flows_do() -> None:
     """However redundancy is held; the cuts of one solve serve the next."""
     case = tiny_rules_case()
-    one = planner.value(case, offer="term-6m", gap=0.0, redundancy="explicit", price=False)
-    other = planner.value(case, offer="term-6m", gap=0.0, redundancy="rounds", price=False)
+    one = planner.value(case, offer="term-6m", gap=0.0, redundancy="explicit")
+    other = planner.value(case, offer="term-6m", gap=0.0, redundancy="rounds")
     assert one.value_low_usd == pytest.approx(other.value_low_usd, abs=1.0)
+    assert one.break_even is not None
+    assert other.break_even is not None
+    for end in ("low", "high"):
+        found = getattr(one.break_even, end)
+        assert found == pytest.approx(getattr(other.break_even, end), rel=TOLERANCE)
+    assert one.break_even.low is not None
+    assert one.break_even.high is not None
+    # Refusals are proven at each price, so that the search ends as narrow as where costs move.
+    assert one.break_even.high <= 1.01 * one.break_even.low
     costs = [[s.with_high_usd for s in v.starts] for v in (one, other)]
     assert costs[0] == pytest.approx(costs[1], rel=1e-6)
     waived = planner.value(case, offer="term-6m", gap=0.0, redundancy="waived", price=False)
