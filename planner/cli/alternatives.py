@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from planner.alternatives.run import Alternatives, alternatives
-from planner.alternatives.save import refuse_target, save_alternatives
+from planner.alternatives.save import KIND, save_alternatives
 from planner.case import load_case
 from planner.cli.app import FAILED, LIMIT, PROVEN, app, err, out
 from planner.cli.options import AsJson, Changes, Force, Promises, Threads, TimeLimit
@@ -18,7 +18,7 @@ from planner.cli.prices import records
 from planner.cli.telling import progress_line
 from planner.errors import Fault, InputError
 from planner.plan import load_plan
-from planner.run_folder import MANIFEST, dump_json
+from planner.run_folder import MANIFEST, dump_json, refuse_target
 
 AUDITED = {
     "passed": "passed",
@@ -82,7 +82,7 @@ def alternatives_command(
     start = load_plan(folder) if saved else load_case(folder, changes or ())
     name = (start.case if saved else start).settings.name  # type: ignore[union-attr]
     place = target if target is not None else Path("runs") / f"{name}-alternatives"
-    refuse_target(place, force)
+    refuse_target(place, force, KIND)
     with progress_line() as progress:
         found = alternatives(
             start, slack=allowed, count=count, by=by, gap=gap, time_limit_s=time_limit,

@@ -40,12 +40,15 @@ class Probe:
     """What is known at one price factor."""
 
     factor: float
+    """Multiplies the prices of the offers of the subject; 1 as asked."""
     with_low: float
     """Proven lower bound with the subject taken, USD."""
     with_high: float
     """Cost of a plan that takes it, USD; inf = none at hand."""
     without_low: float
+    """Proven lower bound with the subject refused, USD."""
     without_high: float
+    """Cost of a plan that refuses it, USD."""
     margin: float
     """g of the module's formulas."""
     slope_usd: float
@@ -86,8 +89,11 @@ class Market:
     """Problems of a case at the prices asked for, and the evidence collected."""
 
     solver: Solver
+    """Solves all problems, within one limit of time."""
     case: Case
+    """The case at the prices asked for, the decision open."""
     subject: Subject
+    """What is bought or not."""
     probes: list[Probe] = field(default_factory=list)
     """Those that were solved or asked, in that order."""
     refusals: dict[float, Evidence] = field(default_factory=dict)

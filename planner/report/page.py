@@ -23,10 +23,13 @@ class Section:
     key: str
     """Anchor."""
     title: str
+    """Its heading."""
     note: str
     """How to read it."""
     tables: tuple[Table, ...]
+    """Tables in it, in order."""
     figures: tuple[str, ...] = ()
+    """Names of figures below them."""
 
 
 def sections(plan: Plan) -> tuple[Section, ...]:
