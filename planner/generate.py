@@ -24,6 +24,7 @@ from planner.case.workloads import Demand, Serving, TrainingRun
 from planner.errors import Fault, InputError
 from planner.example_cases import example_folder
 from planner.instance import Instance, build_instance
+from planner.instance.reach import serve_triples
 
 Held = TypeVar("Held", Supply, Contract)
 
@@ -69,8 +70,7 @@ def generated_case(columns: int, seed: int, like: Case | None = None) -> Case:
 def _draw(inst: Instance, columns: int, rng: np.random.Generator) -> Draw:
     """Draw pools by the square root of the size, then workloads until the columns are there."""
     serving, pools = inst.serving, inst.pools
-    wanted = serving.mean.sum(axis=2) > 0
-    flows = (serving.rate > 0) & wanted[:, None, :] & (pools.limit > 0)[None, :, :]
+    flows = serve_triples(inst)
     count = flows.sum(axis=2) * len(inst.time.slices)
     scale = sqrt(columns / count.sum())
     drawn = _passes(len(pools.names), rng)
