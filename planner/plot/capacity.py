@@ -80,9 +80,17 @@ def _room(ax: Axes, allotted: pd.Series[float], tallest: float) -> None:
     ax.set_ylim(0.0, 1.45 * tallest)
     most = float(allotted.max())
     said = f"{most:,.0f}" if most >= 100 else f"{most:,.3g}"
+    # Beside the line, on the side of its end that has more room.
+    at = np.arange(len(allotted))
+    leaves = (
+        float(np.interp(1.45 * tallest, allotted, at)) if allotted.is_monotonic_increasing else 0.0
+    )
+    early = leaves <= 0.5 * at[-1]
     ax.annotate(
         f"allotted grows to {said}",
-        (0.02, 0.99), xycoords="axes fraction", ha="left", va="top", fontsize=SMALL,
+        (leaves, 0.99), xycoords=("data", "axes fraction"), xytext=(6 if early else -6, 0),
+        textcoords="offset points", ha="left" if early else "right", va="top", fontsize=SMALL,
+        path_effects=outlined(),
     )  # fmt: skip
 
 

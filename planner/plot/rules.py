@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 import numpy as np
 import pandas as pd
 
@@ -16,6 +18,8 @@ from planner.plot.style import (
     short,
 )
 
+FOOTNOTE = 72
+"""Characters of a line below the axes."""
 BOUND = " *"
 """Mark of cells whose class has demand that is bound to what is lost."""
 MOST_RULES = 32
@@ -95,7 +99,8 @@ def _footnote(table: pd.DataFrame) -> str:
     if not len(most):
         return words
     shares = ", ".join(f"{name} {share:.0%}" for name, share in most.items())
-    return (
-        f"{words}\n{BOUND.strip()} without demand that nothing left can serve, such as that of "
-        f"a lost cloud's own channel;\nat most of a class: {shares}"
+    note = (
+        f"{BOUND.strip()} without demand that nothing left can serve, such as that of a lost "
+        f"cloud's own channel; at most of a class: {shares}"
     )
+    return "\n".join([words, *wrap(note, FOOTNOTE)])

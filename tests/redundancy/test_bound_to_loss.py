@@ -130,7 +130,8 @@ def test_the_audit_computes_the_table_again() -> None:
 def test_the_figure_marks_what_is_bound(kept: bool, words: str) -> None:
     drawn = plot.FIGURES["contingencies"].draw(plan() if kept else short_of())
     assert words in [text.get_text() for text in drawn.texts]
-    assert f"at most of a class: chat {BOUND / (OPEN + BOUND):.0%}" in drawn.get_xlabel()
+    note = " ".join(drawn.get_xlabel().split())
+    assert f"at most of a class: chat {BOUND / (OPEN + BOUND):.0%}" in note
 
 
 @pytest.mark.parametrize(("kept", "verdict"), [(True, "kept"), (False, "less than promised")])
