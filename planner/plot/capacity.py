@@ -38,8 +38,8 @@ def _stack(
     period_axis(ax, periods)
 
 
-def _chips(plan: Plan) -> dict[str, str]:
-    """Chip -> vendor in use, vendor by vendor."""
+def chips_in_use(plan: Plan) -> dict[str, str]:
+    """Chip -> vendor of the chips that are held, vendor by vendor: the order of hatches."""
     table = views.fleet(plan)
     vendor = dict(zip(table.chip, table.vendor, strict=True))
     every = {chip.chip: chip.vendor for chip in plan.case.chips if chip.chip in vendor}
@@ -51,7 +51,7 @@ def _by_chip(plan: Plan, column: str) -> tuple[pd.DataFrame, dict[str, object]]:
     pivot = table.pivot_table(index="period", columns="chip", values=column, aggfunc="sum")
     # Shades go over all chips of the case, so that a chip keeps its colour from plan to plan.
     colours = chip_colours({chip.chip: chip.vendor for chip in plan.case.chips})
-    return pivot[list(_chips(plan))], dict(colours)
+    return pivot[list(chips_in_use(plan))], dict(colours)
 
 
 def power(plan: Plan, ax: Axes | None = None) -> Axes:

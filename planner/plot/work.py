@@ -7,6 +7,7 @@ import pandas as pd
 
 from planner import views
 from planner.plan import Plan
+from planner.plot.capacity import chips_in_use
 from planner.plot.style import (
     FAINT,
     INK,
@@ -135,7 +136,7 @@ def training(plan: Plan, ax: Axes | None = None) -> Axes:
     calendar = plan.case.calendar
     colours = chip_colours({chip.chip: chip.vendor for chip in plan.case.chips})
     present = [c for c in colours if c in set(table.chip)]
-    place = {chip: i for i, chip in enumerate(present)}
+    place = {chip: i for i, chip in enumerate(chips_in_use(plan))}
     for i, run in enumerate(runs):
         mine = table[table.run == run]
         for period, some in mine.groupby("period", sort=False):
@@ -161,8 +162,8 @@ def training(plan: Plan, ax: Axes | None = None) -> Axes:
     ax.set_xlabel("number: thousand working chips; colour: chip families by share; "
                   "(−): not trained", fontsize=SMALL)  # fmt: skip
     handles = [
-        ax.barh(-5, 0, color=colours[chip], label=chip, edgecolor="white", hatch=hatch(i))
-        for i, chip in enumerate(present)
+        ax.barh(-5, 0, color=colours[chip], label=chip, edgecolor="white", hatch=hatch(place[chip]))
+        for chip in present
     ]
     ax.legend(handles, present, loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.3)
     ax.set_ylim(len(runs) - 0.4, -0.6)

@@ -276,12 +276,26 @@ def test_formats_and_styles(format_: str, magic: bytes, style: Any) -> None:
     assert all(data.startswith(magic) for data in first.values())
 
 
-def test_print_tells_series_apart_without_colour() -> None:
-    names = ["capacity"]
-    light = plot.render(small_plan(), "svg", names, "light")["capacity"]
-    paper = plot.render(small_plan(), "svg", names, "print")["capacity"]
+@pytest.mark.parametrize("name", ["capacity", "training"])
+def test_print_tells_series_apart_without_colour(name: str) -> None:
+    light = plot.render(small_plan(), "svg", [name], "light")[name]
+    paper = plot.render(small_plan(), "svg", [name], "print")[name]
     assert b"<pattern" in paper
     assert b"<pattern" not in light
+
+
+def test_a_chip_has_one_hatch_in_print() -> None:
+    with styled("print"):
+        bars = plot.FIGURES["capacity"].draw(small_plan()).containers
+        runs = plot.FIGURES["training"].draw(small_plan()).get_legend()
+    held = {str(bar.get_label()): bar.patches[0].get_hatch() for bar in bars}  # type: ignore[attr-defined]
+    assert runs is not None
+    shown = {
+        text.get_text(): patch.get_hatch()
+        for text, patch in zip(runs.get_texts(), runs.get_patches(), strict=True)
+    }
+    assert len(shown) > 2
+    assert shown == {chip: held[chip] for chip in shown}
 
 
 def test_vendors_keep_their_colour_and_strangers_get_one() -> None:
