@@ -45,6 +45,7 @@ class Family:
     """Rows of one constraint as padded terms."""
 
     name: str
+    """Constraint or variable."""
     columns: Ints
     """Column positions [row, term]; -1 where a row has fewer terms."""
     values: Floats

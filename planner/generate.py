@@ -9,9 +9,10 @@ own. Rules are left out: limits in USD or MW do not scale by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import sqrt
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,9 @@ from planner.case.workloads import Demand, Serving, TrainingRun
 from planner.errors import Fault, InputError
 from planner.example_cases import example_folder
 from planner.instance import Instance, build_instance
+from planner.instance.reach import serve_triples
+
+Held = TypeVar("Held", Supply, Contract)
 
 Floats = npt.NDArray[np.float64]
 FEWEST = 1_000
@@ -66,8 +70,7 @@ def generated_case(columns: int, seed: int, like: Case | None = None) -> Case:
 def _draw(inst: Instance, columns: int, rng: np.random.Generator) -> Draw:
     """Draw pools by the square root of the size, then workloads until the columns are there."""
     serving, pools = inst.serving, inst.pools
-    wanted = serving.mean.sum(axis=2) > 0
-    flows = (serving.rate > 0) & wanted[:, None, :] & (pools.limit > 0)[None, :, :]
+    flows = serve_triples(inst)
     count = flows.sum(axis=2) * len(inst.time.slices)
     scale = sqrt(columns / count.sum())
     drawn = _passes(len(pools.names), rng)
@@ -208,10 +211,16 @@ def _network(
     return (*out, *(r for r in wild if r.geography in users | {"*"}))
 
 
+def _by_pool(rows: Iterable[Held]) -> dict[tuple[str, str, str], list[Held]]:
+    """Rows of each pool, in their order."""
+    out: dict[tuple[str, str, str], list[Held]] = {}
+    for row in rows:
+        out.setdefault((row.cloud, row.region, row.chip), []).append(row)
+    return out
+
+
 def _supply(base: Case, draw: Draw) -> tuple[Supply, ...]:
-    rows: dict[tuple[str, str, str], list[Supply]] = {}
-    for row in base.supply:
-        rows.setdefault((row.cloud, row.region, row.chip), []).append(row)
+    rows = _by_pool(base.supply)
     out: list[Supply] = []
     for (p, copy), factor in zip(draw.pools, draw.supply.tolist(), strict=True):
         pool = base.pools[p]
@@ -228,9 +237,7 @@ def _supply(base: Case, draw: Draw) -> tuple[Supply, ...]:
 
 
 def _contracts(base: Case, draw: Draw) -> tuple[Contract, ...]:
-    lines: dict[tuple[str, str, str], list[Contract]] = {}
-    for line in base.contracts:
-        lines.setdefault((line.cloud, line.region, line.chip), []).append(line)
+    lines = _by_pool(base.contracts)
     out: list[Contract] = []
     for (p, copy), factor in zip(draw.pools, draw.supply.tolist(), strict=True):
         pool = base.pools[p]

@@ -35,7 +35,9 @@ class RowBatch:
     a: sp.csr_array
     """Coefficients [row, column]."""
     lower: Floats
+    """Lower sides [row]."""
     upper: Floats
+    """Upper sides [row]."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,13 @@ class Matrix:
     a: sp.csc_array
     """Coefficients [row, column]."""
     row_lower: Floats
+    """Lower sides of the rows [row]."""
     row_upper: Floats
+    """Upper sides [row]."""
     lower: Floats
+    """Lower bounds of the columns [column]."""
     upper: Floats
+    """Upper bounds [column]."""
     integer: npt.NDArray[np.bool_]
     """Whether the column is a whole number."""
     columns: dict[str, slice]

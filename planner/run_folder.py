@@ -20,6 +20,20 @@ def dump_json(value: Any) -> str:
     return json.dumps(value, indent=2, allow_nan=False, default=str) + "\n"
 
 
+def refuse_target(folder: Path, force: bool, what: str = "run folder") -> None:
+    """Raise RunFolderError when the folder exists and may not be replaced.
+
+    It may with `force`, if it is empty or holds a manifest; else it is none of ours.
+    """
+    if not folder.exists():
+        return
+    if not force:
+        raise RunFolderError(f"{folder} exists; --force replaces it")
+    empty = folder.is_dir() and not any(folder.iterdir())
+    if not (folder / MANIFEST).is_file() and not empty:
+        raise RunFolderError(f"{folder} is not a {what}; it is left alone")
+
+
 def write_folder(
     folder: Path, files: Mapping[str, bytes], manifest: dict[str, Any], force: bool
 ) -> None:
@@ -29,12 +43,7 @@ def write_folder(
     RunFolderError when the folder exists and `force` is not given, or is not a run folder.
     """
     folder = folder.absolute()
-    if folder.exists():
-        if not force:
-            raise RunFolderError(f"{folder} exists; --force replaces it")
-        empty = folder.is_dir() and not any(folder.iterdir())
-        if not (folder / MANIFEST).is_file() and not empty:
-            raise RunFolderError(f"{folder} is not a run folder; it is left alone")
+    refuse_target(folder, force)
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     aside: Path | None = None

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from planner.instance import Instance
+from planner.instance.reach import plain_peak, promisable, survivors
 from planner.values import Values
 
 
@@ -167,26 +168,36 @@ def _contingency_flows(inst: Instance, values: Values) -> pd.DataFrame:
 
 
 def _contingencies(inst: Instance, values: Values) -> pd.DataFrame:
-    """Each contingency by class: least share of demand served in a slice, and the promise.
+    """Each contingency by class: the promise, how it is kept, and what no promise reaches.
 
-    Demand is the peak without headroom, which is for forecast errors. Workloads
-    that no standing pool can serve count as not served: nothing is promised to them.
+    least_share_served is the least share, in any slice that must survive, of the demand that the
+    promise is of: the peak without headroom of workloads that what is left can serve.
+    bound_to_lost_share is the largest share of the class's peak in a slice that nothing left can
+    serve, such as that of a lost cloud's own channel. Where nothing left can serve any of the
+    class, promised_share is 0: no promise can be made.
     """
     con, sv = inst.rules.contingencies, inst.serving
-    served = np.zeros((len(con.names), *sv.peak.shape))
+    reached, every = promisable(inst, survivors(inst)), plain_peak(inst)
+    served = np.zeros_like(reached)
     for (k, w, p, t, s), chips in values.rules["cover"].items():
         served[k, w, t, s] += chips * sv.rate_failover[w, p, t]
+    # Chips beyond what a workload asks for serve nobody else.
+    served = np.minimum(served, reached)
     classes = np.array(sv.service_class)
-    # Promises are of demand itself; the headroom is for forecast errors.
-    wanted = sv.peak / sv.headroom[:, None, None]
     rows = []
     for k, name in enumerate(con.names):
         for kind in dict.fromkeys(sv.service_class):
-            mine = classes == kind
-            peak = wanted[mine][:, con.active[k]].sum(axis=0)
-            got = served[k][mine][:, con.active[k]].sum(axis=0)
-            share = np.divide(got, peak, out=np.ones_like(got), where=peak > 0)
-            promise = float(con.share[k, mine].max(initial=0.0))
-            rows.append((name, kind, promise, float(share.min(initial=1.0))))
-    columns = ["contingency", "class", "promised_share", "least_share_served"]
+            mine = np.ix_(classes == kind, con.active[k])
+            asked, whole = reached[k][mine].sum(axis=0), every[mine].sum(axis=0)
+            got = served[k][mine].sum(axis=0)
+            share = np.divide(got, asked, out=np.ones_like(got), where=asked > 0)
+            bound = np.divide(whole - asked, whole, out=np.zeros_like(got), where=whole > 0)
+            promise = con.share[k, classes == kind].max(initial=0.0) if asked.any() else 0.0
+            rows.append(
+                (name, kind, float(promise), float(share.min(initial=1.0)),
+                 float(bound.max(initial=0.0)))
+            )  # fmt: skip
+    columns = [
+        "contingency", "class", "promised_share", "least_share_served", "bound_to_lost_share",
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)

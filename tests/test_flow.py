@@ -82,8 +82,13 @@ def modules() -> dict[str, Path]:
     return {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
 
 
-def imported(path: Path) -> Iterator[str]:
+@cache
+def imported(path: Path) -> tuple[str, ...]:
     """Modules that a file imports anywhere in it, as dotted names."""
+    return tuple(_imported(path))
+
+
+def _imported(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

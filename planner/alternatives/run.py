@@ -16,12 +16,13 @@ from planner.alternatives.search import Finder, Found
 from planner.audit.folder import audit_plan
 from planner.audit.report import Report
 from planner.case import Case
-from planner.errors import Fault, InputError, PlannerError, UnprovenError
-from planner.instance import Instance, build_instance
+from planner.errors import Fault, InputError, UnprovenError
+from planner.instance import Instance
 from planner.matrix import Matrix
 from planner.plan import Plan
+from planner.prices.lp import compiled_again
 from planner.redundancy.mode import Redundancy
-from planner.redundancy.problem import compiled_problem, cuts_from
+from planner.redundancy.problem import cuts_from
 from planner.redundancy.rounds import Rounds
 from planner.solve.branch import EXACT
 from planner.solve.options import Event, Progress, SolveOptions, relative_gap
@@ -157,7 +158,8 @@ def alternatives(
             "bound already: --slack must be more than that, or the plan be solved to a smaller gap"
         )
         raise InputError([Fault("--slack", rule)])
-    inst, matrix, mode, rounds = _problem(base)
+    inst, matrix, mode = compiled_again(base)
+    rounds = None if mode == "explicit" else Rounds.of(inst, matrix)
     mix = mix_of(inst, by)
     tell = progress or _silent
     first = mix.of_plan(base)
@@ -209,17 +211,6 @@ def _refuse(slack: float, count: int, by: str) -> None:
         faults.append(Fault("--by", f"'{by}' is not one of cloud, chip"))
     if faults:
         raise InputError(faults)
-
-
-def _problem(base: Plan) -> tuple[Instance, Matrix, Redundancy, Rounds | None]:
-    """The compiled problem of a plan without cuts, and rounds over its columns where it has any."""
-    inst = build_instance(base.case)
-    held = base.summary.get("redundancy", {}).get("mode", "explicit")
-    matrix, mode = compiled_problem(inst, mode=held)
-    size = base.summary["size"]
-    if (size["rows"], size["columns"]) != matrix.shape:
-        raise PlannerError("the plan was made with other equations than those registered")
-    return inst, matrix, mode, None if mode == "explicit" else Rounds.of(inst, matrix)
 
 
 def _again(base: Plan, inst: Instance) -> Callable[[Matrix], Rounds]:

@@ -9,22 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from planner.alternatives.run import Alternatives
-from planner.errors import RunFolderError
-from planner.run_folder import MANIFEST, write_folder
+from planner.run_folder import refuse_target, write_folder
 
+KIND = "folder of alternatives"
+"""What is written, as refusals name it."""
 TABLES = ("alternatives.csv", "in_common.csv")
 """Tables that stand beside the run folders."""
-
-
-def refuse_target(folder: Path, force: bool) -> None:
-    """Raise RunFolderError when the folder exists and may not be replaced."""
-    if not folder.exists():
-        return
-    if not force:
-        raise RunFolderError(f"{folder} exists; --force replaces it")
-    empty = folder.is_dir() and not any(folder.iterdir())
-    if not (folder / MANIFEST).is_file() and not empty:
-        raise RunFolderError(f"{folder} is not a folder of alternatives; it is left alone")
 
 
 def save_alternatives(
@@ -40,7 +30,7 @@ def save_alternatives(
     Raises RunFolderError as `Plan.save` does.
     """
     target = Path(folder).absolute()
-    refuse_target(target, force)
+    refuse_target(target, force, KIND)
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:

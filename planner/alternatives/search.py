@@ -76,7 +76,9 @@ class Finder:
     matrix: Matrix
     """The case's own problem: its columns come first in every other."""
     mix: Mix
+    """What plans differ in."""
     budget_usd: float
+    """Most that a plan may cost, USD."""
     room_usd: float
     """Part of the budget above the bound."""
     whole_mw: float
@@ -84,10 +86,13 @@ class Finder:
     count: int
     """Plans that there can be, the first included."""
     options: SolveOptions
+    """Limits of each solve."""
     progress: Progress
+    """Told how each solve goes."""
     rounds: Callable[[Matrix], Rounds] | None = None
     """Rounds over the columns of a wider problem, with what is known already given."""
     stop: threading.Event = field(default_factory=threading.Event)
+    """Set when the search is to end."""
 
     def __post_init__(self) -> None:
         """Put the budget and the mix beside the case's problem."""

@@ -98,13 +98,14 @@ def check_derived(inst: Instance, plan: Plan, found: Mapping[str, Labelled]) -> 
     return out + Report(findings[:MOST_FINDINGS], (family,))
 
 
-def _sorted_cells(table: pd.DataFrame) -> pd.DataFrame:
-    """The table in an order that does not depend on that of its rows: by its text columns."""
-    texts = [c for c in table.columns if not pd.api.types.is_numeric_dtype(table[c])]
-    frame = table.copy()
-    for column in texts:
-        frame[column] = frame[column].astype(str)
-    return frame.sort_values(texts, kind="stable", ignore_index=True) if texts else frame
+def _aligned(want: pd.DataFrame, have: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Two tables alike, text as text; sorted by it unless it already stands in one order."""
+    texts = [c for c in want.columns if not pd.api.types.is_numeric_dtype(want[c])]
+    both = [table.astype(dict.fromkeys(texts, str)) for table in (want, have)]
+    if all((both[0][c].to_numpy() == both[1][c].to_numpy()).all() for c in texts):
+        return both[0], both[1]
+    one, other = (table.sort_values(texts, kind="stable", ignore_index=True) for table in both)
+    return one, other
 
 
 def _compare_table(name: str, want: pd.DataFrame, have: pd.DataFrame | None) -> Report:
@@ -114,7 +115,7 @@ def _compare_table(name: str, want: pd.DataFrame, have: pd.DataFrame | None) -> 
         expected = f"{len(want)} rows, columns {', '.join(want.columns)}"
         findings.append(Finding("tables", name, expected, shape, 0.0))
         return Report(tuple(findings), (FamilyCheck("tables", name, 1, 1, 1.0, np.inf),))
-    want, have = _sorted_cells(want), _sorted_cells(have.astype(want.dtypes.to_dict()))
+    want, have = _aligned(want, have.astype(want.dtypes.to_dict()))
     failed = 0
     for column in want.columns:
         a, b = want[column].to_numpy(), have[column].to_numpy()

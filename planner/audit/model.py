@@ -129,9 +129,13 @@ class AuditModel:
     a: sp.csr_array
     """Coefficients [row, column]."""
     row_lower: Floats
+    """Lower sides of the rows [row]."""
     row_upper: Floats
+    """Upper sides [row]."""
     lower: Floats
+    """Lower bounds of the columns [column]."""
     upper: Floats
+    """Upper bounds [column]."""
     integer: Bools
     """Whether the column is a whole number."""
     cost_terms: tuple[str, ...]

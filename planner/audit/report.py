@@ -57,7 +57,9 @@ class Report:
     """Findings and what was checked; reports add up."""
 
     findings: tuple[Finding, ...] = ()
+    """What does not hold; shown up to a number of each kind."""
     families: tuple[FamilyCheck, ...] = ()
+    """What was checked, and how much of it failed."""
 
     @property
     def passed(self) -> bool:

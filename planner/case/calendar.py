@@ -38,8 +38,11 @@ class Calendar:
     """
 
     period: str
+    """`month` or `quarter`."""
     starts: tuple[date, ...]
+    """First day of each period, and of what follows the last."""
     as_of: date
+    """Day of the decision: earlier periods are history."""
 
     @classmethod
     def of(cls, settings: Settings) -> Calendar:

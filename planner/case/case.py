@@ -45,31 +45,57 @@ class Case:
     """
 
     settings: Settings
+    """Time, discounting and penalties: `case.toml`."""
     chips: tuple[Chip, ...]
+    """Chip families."""
     architectures: tuple[Architecture, ...]
+    """Numbers of the served models for the throughput model."""
     geographies: tuple[Geography, ...]
+    """Where users are."""
     regions: tuple[Region, ...]
+    """Where clouds are."""
     pools: tuple[Pool, ...]
+    """Chips of a kind in a region."""
     supply: tuple[Supply, ...]
+    """What providers allot by period."""
     network: tuple[NetworkPath, ...]
+    """Round trips between users and regions."""
     offers: tuple[Offer, ...]
+    """What can be had, and at what price."""
     contracts: tuple[Contract, ...]
+    """What is signed."""
     models: tuple[ServedModel, ...]
+    """Served models."""
     classes: tuple[ServiceClass, ...]
+    """Latency targets and what is promised."""
     serving: tuple[Serving, ...]
+    """Workloads."""
     demand: tuple[Demand, ...]
+    """Their demand by period."""
     profile: tuple[ProfilePoint, ...]
+    """Shape of the week."""
     training: tuple[TrainingRun, ...]
+    """Runs and standing loads."""
     throughput: tuple[MeasuredRate, ...]
+    """Measured rates."""
     efficiency: tuple[Efficiency, ...]
+    """Software gains by year."""
     options: tuple[ContractOption, ...] = ()
+    """Rights to renew or expand what is signed."""
     deals: tuple[Deal, ...] = ()
+    """Framework agreements."""
     commitments: tuple[Commitment, ...] = ()
+    """Minimum spend."""
     tiers: tuple[Tier, ...] = ()
+    """Discounts by yearly spend."""
     qualification: tuple[Qualification, ...] = ()
+    """Work to enable chips."""
     limits: tuple[Limit, ...] = ()
+    """Shares, power, budgets, placements."""
     contingencies: tuple[Contingency, ...] = ()
+    """Losses that the plan must survive."""
     survival: tuple[Survival, ...] = ()
+    """Share of demand that a class promises in them."""
 
     @property
     def calendar(self) -> Calendar:

@@ -18,8 +18,11 @@ class Checker:
     """The case, the line of each of its rows, and the faults so far."""
 
     case: Case
+    """The case as it was read."""
     lines: Mapping[str, Sequence[int]]
+    """Table -> line of the file of each row."""
     faults: list[Fault] = field(default_factory=list)
+    """What was found so far."""
 
     def __post_init__(self) -> None:
         self.calendar: Calendar = self.case.calendar

@@ -10,15 +10,15 @@ import typer
 from rich.table import Table
 
 from planner.alternatives.run import Alternatives, alternatives
-from planner.alternatives.save import refuse_target, save_alternatives
+from planner.alternatives.save import KIND, save_alternatives
 from planner.case import load_case
-from planner.cli.app import FAILED, LIMIT, PROVEN, AsJson, app, err, out
+from planner.cli.app import FAILED, LIMIT, PROVEN, app, err, out
+from planner.cli.options import AsJson, Changes, Force, Promises, Threads, TimeLimit
 from planner.cli.prices import records
-from planner.cli.solve import _progress
+from planner.cli.telling import progress_line
 from planner.errors import Fault, InputError
 from planner.plan import load_plan
-from planner.redundancy.mode import Redundancy
-from planner.run_folder import MANIFEST, dump_json
+from planner.run_folder import MANIFEST, dump_json, refuse_target
 
 AUDITED = {
     "passed": "passed",
@@ -58,18 +58,11 @@ def alternatives_command(
         float | None,
         typer.Option(min=0.0, max=1.0, help="Gap of the least-cost plan; half of the slack."),
     ] = None,
-    time_limit: Annotated[
-        float | None, typer.Option(min=0.0, help="Stop after this many seconds.")
-    ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the solver.")] = 1,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Override a value: table.row.column=value; repeatable."),
-    ] = None,
-    redundancy: Annotated[
-        Redundancy, typer.Option(help="How contingencies are held; waived leaves them out.")
-    ] = "auto",
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing folder.")] = False,
+    time_limit: TimeLimit = None,
+    threads: Threads = 1,
+    changes: Changes = None,
+    redundancy: Promises = "auto",
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Plans of almost least cost that differ as much as they can, and what they have in common.
@@ -89,8 +82,8 @@ def alternatives_command(
     start = load_plan(folder) if saved else load_case(folder, changes or ())
     name = (start.case if saved else start).settings.name  # type: ignore[union-attr]
     place = target if target is not None else Path("runs") / f"{name}-alternatives"
-    refuse_target(place, force)
-    with _progress() as progress:
+    refuse_target(place, force, KIND)
+    with progress_line() as progress:
         found = alternatives(
             start, slack=allowed, count=count, by=by, gap=gap, time_limit_s=time_limit,
             threads=threads, progress=progress, redundancy=redundancy,

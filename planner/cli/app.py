@@ -1,11 +1,10 @@
-"""The typer application and what every command shares: errors, exit codes, JSON."""
+"""The typer application and what every command shares: consoles, errors, exit codes."""
 
 from __future__ import annotations
 
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -29,10 +28,6 @@ app = typer.Typer(
 # Without emoji: `chips.csv:100:` is a line number.
 out = Console(width=None if sys.stdout.isatty() else 120, emoji=False)
 err = Console(stderr=True, emoji=False)
-
-CaseFolder = Annotated[Path, typer.Argument(metavar="CASE", help="Case folder.")]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
 
 def main() -> None:

@@ -12,7 +12,8 @@ from rich.table import Table
 
 from planner.audit.folder import audit_run
 from planner.audit.report import FamilyCheck, Finding
-from planner.cli.app import FAILED, AsJson, RunFolder, app, err, out
+from planner.cli.app import FAILED, app, err, out
+from planner.cli.options import AsJson, RunFolder
 
 
 @app.command()

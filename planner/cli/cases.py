@@ -13,7 +13,8 @@ from rich.table import Table
 from planner.case import load_case
 from planner.case.tables import TABLES
 from planner.case.write import save_case
-from planner.cli.app import AsJson, CaseFolder, app, err, out
+from planner.cli.app import app, err, out
+from planner.cli.options import AsJson, CaseFolder
 from planner.errors import Fault, InputError
 from planner.example_cases import NAMES, example_folder
 from planner.generate import generated_case

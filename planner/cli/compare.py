@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import pandas as pd
 import typer
 from rich.table import Table
 
-from planner.cli.app import AsJson, app, out
+from planner.cli.app import app, out
+from planner.cli.options import AsJson, Force, Picture
 from planner.cli.prices import number, records
 from planner.compare.run import Comparison, compare
 from planner.compare.side import differing
@@ -45,10 +46,8 @@ def compare_command(
     causes: Annotated[
         bool, typer.Option(help="Solve relaxations to split the change of cost by cause.")
     ] = True,
-    format_: Annotated[
-        Literal["png", "svg", "pdf"], typer.Option("--format", help="Format of the figures.")
-    ] = "png",
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    format_: Picture = "png",
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Hold saved plans side by side, and split the change of cost from the first by cause.

@@ -10,7 +10,8 @@ import typer
 
 from planner.case import load_case
 from planner.case.write import save_case
-from planner.cli.app import CaseFolder, app, err
+from planner.cli.app import app, err
+from planner.cli.options import CaseFolder, Force
 from planner.errors import Fault, InputError
 from planner.export import write_lp, write_mps
 from planner.instance import build_instance
@@ -83,7 +84,7 @@ def export(
     file: Annotated[
         Path | None, typer.Option("--out", help="File to write; <case name>.<format> if none.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    force: Force = False,
 ) -> None:
     """Write a case's model for any solver, in USD, chips and requests per second.
 

@@ -12,7 +12,8 @@ import typer
 from rich.table import Table
 
 from planner.case import load_case
-from planner.cli.app import INFEASIBLE, LIMIT, PROVEN, AsJson, app, out
+from planner.cli.app import INFEASIBLE, LIMIT, PROVEN, app, out
+from planner.cli.options import AsJson
 from planner.cli.prices import number, print_prices, records
 from planner.cli.show_conflict import print_report
 from planner.errors import Fault, InputError

@@ -12,13 +12,22 @@ import typer
 from rich.table import Table
 
 from planner.case import load_case
-from planner.cli.app import LIMIT, PROVEN, AsJson, CaseFolder, app, out
+from planner.cli.app import LIMIT, PROVEN, app, out
+from planner.cli.options import (
+    AsJson,
+    CaseFolder,
+    Changes,
+    Force,
+    Gap,
+    Promises,
+    Threads,
+    TimeLimit,
+)
 from planner.cli.telling import telling
 from planner.cli.value import LARGE_USD
 from planner.decisions.frontier import GAP, WORDS, Frontier
 from planner.decisions.frontier import frontier as frontier_of
 from planner.output import write_files
-from planner.redundancy.mode import Redundancy
 from planner.run_folder import dump_json
 
 
@@ -35,26 +44,16 @@ def frontier_command(
     start: Annotated[float, typer.Option("--from", help="First value of the limit.")],
     stop: Annotated[float, typer.Option("--to", help="Last value of the limit.")],
     points: Annotated[int, typer.Option(help="Values, both ends included.")] = 7,
-    gap: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Gap of each point; tighter is sharper.")
-    ] = GAP,
-    time_limit: Annotated[
-        float | None, typer.Option(min=0.0, help="Seconds for all points together.")
-    ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the solver.")] = 1,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Override a value: table.row.column=value; repeatable."),
-    ] = None,
-    redundancy: Annotated[
-        Redundancy,
-        typer.Option(help="How contingencies are held; waived leaves them out."),
-    ] = "auto",
+    gap: Gap = GAP,
+    time_limit: TimeLimit = None,
+    threads: Threads = 1,
+    changes: Changes = None,
+    redundancy: Promises = "auto",
     folder: Annotated[
         Path | None,
         typer.Option("--out", help="Folder for frontier.csv, .parquet, .json and .png."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """What a case costs along a range of one limit, each point with its proven bound.

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from planner.cli.app import AsJson, app, out
+from planner.cli.app import app, out
+from planner.cli.options import AsJson, Force, Picture
 from planner.errors import Fault, InputError
 from planner.output import write_files
 from planner.plan import load_plan
@@ -54,13 +55,11 @@ def plot_command(
         typer.Option(help="With --sweep: two factors of the heat map, A,B; else the widest."),
     ] = None,
     folder: Annotated[Path, typer.Option("--out", help="Folder to write into.")] = Path("figures"),
-    format_: Annotated[
-        Literal["png", "svg", "pdf"], typer.Option("--format", help="File format.")
-    ] = "png",
+    format_: Picture = "png",
     style: Annotated[
         Literal["light", "print"], typer.Option(help="light for screens, print for paper.")
     ] = "light",
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Draw figures of a saved plan, or of a sweep: tornado, fan and heat_map.

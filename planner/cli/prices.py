@@ -10,7 +10,8 @@ import pandas as pd
 import typer
 from rich.table import Table
 
-from planner.cli.app import AsJson, RunFolder, app, out
+from planner.cli.app import app, out
+from planner.cli.options import AsJson, RunFolder
 from planner.plan import load_plan
 from planner.prices.save import save_prices
 from planner.prices.table import MOST_CHECKED, prices

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from planner.cli.app import AsJson, RunFolder, app, out
+from planner.cli.app import app, out
+from planner.cli.options import AsJson, Force, RunFolder
 from planner.output import write_files
 from planner.plan import load_plan
 
@@ -17,7 +18,7 @@ from planner.plan import load_plan
 def report_command(
     run: RunFolder,
     file: Annotated[Path, typer.Option("--out", help="HTML file to write.")] = Path("report.html"),
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a saved plan as one HTML file: decisions first, then money, sites, proof, sources.

@@ -3,46 +3,31 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.live import Live
-from rich.text import Text
 
 from planner.case import load_case
-from planner.cli.app import LIMIT, PROVEN, AsJson, CaseFolder, RunFolder, app, err, out
+from planner.cli.app import LIMIT, PROVEN, app, out
+from planner.cli.options import (
+    AsJson,
+    CaseFolder,
+    Changes,
+    Force,
+    Gap,
+    Promises,
+    RunFolder,
+    Threads,
+    TimeLimit,
+)
 from planner.cli.show import print_plan
+from planner.cli.telling import progress_line
 from planner.errors import InfeasibleError, RunFolderError
 from planner.plan import load_plan
-from planner.redundancy.mode import Redundancy
 from planner.run_folder import dump_json
-from planner.solve.options import Event, Progress
 from planner.solve.strategy import Strategy
 from planner.solving import solve as solve_case
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """A line that follows the solve; on a terminal it is rewritten, elsewhere silent."""
-    if not err.is_terminal:
-        yield lambda _event: None
-        return
-    with Live(Text("building the model"), console=err, transient=True) as live:
-
-        def show(event: Event) -> None:
-            parts = [f"{event.seconds:6.1f} s  {event.phase:<10}"]
-            if event.objective_usd is not None:
-                parts.append(f"best {event.objective_usd / 1e9:,.4f}")
-            if event.bound_usd is not None:
-                parts.append(f"bound {event.bound_usd / 1e9:,.4f} billion USD")
-            if event.gap is not None:
-                parts.append(f"gap {event.gap:.4%}")
-            live.update(Text("  ".join(parts)))
-
-        yield show
 
 
 def _again(changes: list[str] | None) -> list[str]:
@@ -57,21 +42,11 @@ def solve(
         Path | None,
         typer.Option("--out", help="Run folder to write; runs/<case name> when not given."),
     ] = None,
-    gap: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Relative gap to prove; 0.001 = 0.1 %.")
-    ] = 0.001,
-    time_limit: Annotated[
-        float | None, typer.Option(min=0.0, help="Stop after this many seconds.")
-    ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the solver.")] = 1,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Override a value: table.row.column=value; repeatable."),
-    ] = None,
-    redundancy: Annotated[
-        Redundancy,
-        typer.Option(help="How contingencies are held; waived leaves them out."),
-    ] = "auto",
+    gap: Gap = 0.001,
+    time_limit: TimeLimit = None,
+    threads: Threads = 1,
+    changes: Changes = None,
+    redundancy: Promises = "auto",
     warm: Annotated[
         Path | None,
         typer.Option(metavar="RUN", help="Start from an earlier run of a case much like it."),
@@ -84,7 +59,7 @@ def solve(
         str | None,
         typer.Option(metavar="NAME", help="Another solver that Pyomo knows finds the plan."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing run folder.")] = False,
+    force: Force = False,
     figures: Annotated[bool, typer.Option(help="Draw the figures too.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -112,7 +87,7 @@ def solve(
     }
     earlier = None if warm is None else load_plan(warm)
     try:
-        with _progress() as progress:
+        with progress_line() as progress:
             plan = solve_case(
                 read,
                 gap=gap,

@@ -12,7 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from planner.cli.app import AsJson, RunFolder, app, err, out
+from planner.cli.app import app, err, out
+from planner.cli.options import AsJson, RunFolder
 from planner.plan import load_plan
 from planner.run_folder import dump_json
 from planner.sweep.pieces import Progress

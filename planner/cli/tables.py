@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from planner.cli.app import AsJson, RunFolder, app, out
+from planner.cli.app import app, out
+from planner.cli.options import AsJson, Force, RunFolder
 from planner.output import write_files
 from planner.plan import load_plan
 
@@ -24,7 +25,7 @@ def tables_command(
         Path | None,
         typer.Option("--out", help="File (xlsx) or folder; tables.xlsx or tables when absent."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Export every table of a saved plan, and the views of it that figures and report show.

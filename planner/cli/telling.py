@@ -1,4 +1,4 @@
-"""Progress of commands that solve one problem after another."""
+"""Progress of solves on a terminal: one solve, or one problem after another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.text import Text
 
 from planner.cli.app import err
 from planner.decisions.problem import Tell, silent
-from planner.solve.options import Event
+from planner.solve.options import Event, Progress
 
 
 @contextmanager
@@ -27,6 +27,27 @@ def telling() -> Iterator[Tell]:
                 parts.append(f"{event.seconds:.0f} s {event.phase}")
                 if event.gap is not None:
                     parts.append(f"gap {event.gap:.3%}")
+            live.update(Text("  ".join(parts)))
+
+        yield show
+
+
+@contextmanager
+def progress_line() -> Iterator[Progress]:
+    """A line that follows the solve; on a terminal it is rewritten, elsewhere silent."""
+    if not err.is_terminal:
+        yield lambda _event: None
+        return
+    with Live(Text("building the model"), console=err, transient=True) as live:
+
+        def show(event: Event) -> None:
+            parts = [f"{event.seconds:6.1f} s  {event.phase:<10}"]
+            if event.objective_usd is not None:
+                parts.append(f"best {event.objective_usd / 1e9:,.4f}")
+            if event.bound_usd is not None:
+                parts.append(f"bound {event.bound_usd / 1e9:,.4f} billion USD")
+            if event.gap is not None:
+                parts.append(f"gap {event.gap:.4%}")
             live.update(Text("  ".join(parts)))
 
         yield show

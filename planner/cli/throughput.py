@@ -14,7 +14,8 @@ from rich.table import Table
 
 from planner.case import load_case
 from planner.case.records import Architecture
-from planner.cli.app import AsJson, CaseFolder, app, err, out
+from planner.cli.app import app, err, out
+from planner.cli.options import AsJson, CaseFolder
 from planner.errors import Fault, InputError
 from planner.throughput.factors import load_factors
 from planner.throughput.table import throughput_table, why

@@ -9,11 +9,11 @@ import typer
 from rich.table import Table
 
 from planner.case import load_case
-from planner.cli.app import INFEASIBLE, LIMIT, PROVEN, AsJson, CaseFolder, app, out
+from planner.cli.app import INFEASIBLE, LIMIT, PROVEN, app, out
+from planner.cli.options import AsJson, CaseFolder, Changes, Gap, Promises, Threads, TimeLimit
 from planner.cli.telling import telling
 from planner.decisions.value import GAP, Value
 from planner.decisions.value import value as value_of
-from planner.redundancy.mode import Redundancy
 from planner.run_folder import dump_json
 
 CODES = {"proven": PROVEN, "needed": PROVEN, "limit": LIMIT, "impossible": INFEASIBLE}
@@ -33,21 +33,11 @@ def value_command(
     chip: Annotated[
         str | None, typer.Option(help="Chip family to value: all offers of it.")
     ] = None,
-    gap: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Gap of each solve; tighter is sharper.")
-    ] = GAP,
-    time_limit: Annotated[
-        float | None, typer.Option(min=0.0, help="Seconds for all solves together.")
-    ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the solver.")] = 1,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Override a value: table.row.column=value; repeatable."),
-    ] = None,
-    redundancy: Annotated[
-        Redundancy,
-        typer.Option(help="How contingencies are held; waived leaves them out."),
-    ] = "auto",
+    gap: Gap = GAP,
+    time_limit: TimeLimit = None,
+    threads: Threads = 1,
+    changes: Changes = None,
+    redundancy: Promises = "auto",
     price: Annotated[bool, typer.Option(help="Search the break-even price.")] = True,
     dates: Annotated[bool, typer.Option(help="Value every later start.")] = True,
     as_json: AsJson = False,

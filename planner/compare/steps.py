@@ -32,6 +32,7 @@ class Step:
     causes: tuple[str, ...]
     """Causes taken together; more than one where they cannot be told apart."""
     case: Case
+    """The case after this change and those before it."""
     rules: bool
     """Whether the rules of the new case hold already."""
 

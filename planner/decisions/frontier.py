@@ -44,6 +44,7 @@ class Frontier:
     """What a case costs along a range of a limit."""
 
     limit: MovedLimit
+    """The limit that moves."""
     points: pd.DataFrame
     """COLUMNS, one row a value in the order asked; cost and bound are NaN where there is none,
     `plan_found_at` and `bound_found_at` are the values of the limit at which plan and bound were
@@ -51,7 +52,9 @@ class Frontier:
     gap: float
     """Gap asked of each point."""
     solves: int
+    """Searches that were run."""
     seconds: float
+    """Wall time."""
 
     @property
     def status(self) -> str:

@@ -40,12 +40,15 @@ class Probe:
     """What is known at one price factor."""
 
     factor: float
+    """Multiplies the prices of the offers of the subject; 1 as asked."""
     with_low: float
     """Proven lower bound with the subject taken, USD."""
     with_high: float
     """Cost of a plan that takes it, USD; inf = none at hand."""
     without_low: float
+    """Proven lower bound with the subject refused, USD."""
     without_high: float
+    """Cost of a plan that refuses it, USD."""
     margin: float
     """g of the module's formulas."""
     slope_usd: float
@@ -86,10 +89,15 @@ class Market:
     """Problems of a case at the prices asked for, and the evidence collected."""
 
     solver: Solver
+    """Solves all problems, within one limit of time."""
     case: Case
+    """The case at the prices asked for, the decision open."""
     subject: Subject
+    """What is bought or not."""
     probes: list[Probe] = field(default_factory=list)
     """Those that were solved or asked, in that order."""
+    refusals: dict[float, Evidence] = field(default_factory=dict)
+    """Refusals that were solved at other prices than the one asked."""
 
     def __post_init__(self) -> None:
         """Compile the case at the asked price and solve it both ways."""
@@ -102,6 +110,7 @@ class Market:
         self._proofs: list[Evidence] = []
         self._relaxed: dict[float, float] = {}
         self._idle: float | None = None
+        self._routed: dict[float, float] = {}
         self.without = self.solver.solve(
             self.base, closed(self.matrix, self.columns.every), f"without {self.subject}"
         )
@@ -136,25 +145,47 @@ class Market:
             )
         return self._only_costs[factor]
 
-    def refused_range(self, factor: float) -> tuple[float, float]:
+    def refused_range(self, factor: float, *, solve: bool = False) -> tuple[float, float]:
         """Lower bound and cost of a plan without the subject at a price factor, USD.
 
         Prices of offers that are not used can still be what signed contracts are worth past the
-        horizon.
+        horizon, and stand in the bounds of what is spent. Then the refusals solved before are
+        read again here; with `solve` one is solved anew where that leaves more than the gap open.
         """
         w = self.without
         if not len(w.x) or self.only_costs_move(factor):
             return w.bound_usd, w.objective_usd
+        if factor in self.refusals:
+            found = self.refusals[factor]
+            return found.bound_usd, found.objective_usd
         problem, matrix = self.at(factor)
         shut = closed(matrix, self.columns.every)
-        low = bound_at(w, shut)
+        proofs = [w, *self.refusals.values()]
+        low = max(bound_at(proof, shut) for proof in proofs)
+        high = self._refused_again(factor, problem, shut)
+        if not solve or high - low <= self.solver.margin * abs(high) or self.solver.out_of_time():
+            return low, high
+        near = min(self.refusals, key=lambda f: abs(f - factor), default=1.0)
+        whole = self.refusals.get(near, w).whole
+        what = f"without {self.subject}, its price at {factor:.4g}"
+        found = self.solver.solve(problem, shut, what, whole, proofs)
+        if not len(found.x):
+            return low, high
+        self.refusals[factor] = found
+        return found.bound_usd, found.objective_usd
+
+    def _refused_again(self, factor: float, problem: Compiled, shut: Matrix) -> float:
+        """Cost of the plan without the subject at another price, routed anew where it must be."""
+        w = self.without
         inside = (w.x >= shut.lower - SAME).all() and (w.x <= shut.upper * (1 + SAME) + SAME).all()
         sides = _same(self.matrix.row_lower, shut.row_lower)
         sides = sides and _same(self.matrix.row_upper, shut.row_upper)
         if inside and sides and _same(self.matrix.a @ w.x, shut.a @ w.x):
-            return low, float(shut.objective @ w.x) + shut.offset
-        again = self.solver.routed(problem, shut, w.whole, f"without {self.subject} again")
-        return low, again.objective_usd
+            return float(shut.objective @ w.x) + shut.offset
+        if factor not in self._routed:
+            what = f"without {self.subject} again"
+            self._routed[factor] = self.solver.routed(problem, shut, w.whole, what).objective_usd
+        return self._routed[factor]
 
     def slope(self, x: Floats) -> float:
         """Payments for the subject in a plan at the asked price, present USD."""
@@ -177,6 +208,7 @@ class Market:
         if found.nodes:
             self._proofs.append(found)
         slope = self.slope(found.x)
+        self.refused_range(factor, solve=True)
         return self._note(factor, found.bound_usd, found.objective_usd, slope, found)
 
     def relaxed(self, factor: float) -> float:

@@ -49,9 +49,13 @@ class Compiled:
     """A case, its instance and its compiled problem."""
 
     case: Case
+    """What it was compiled from."""
     inst: Instance
+    """The numbers of the case on their axes."""
     matrix: Matrix
+    """Rows and columns."""
     mode: Redundancy
+    """How redundancy is held."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +96,11 @@ class Solver:
     time_limit_s: float | None = None
     """For all of them together; None = no limit."""
     threads: int = 1
+    """Threads of each solve."""
     redundancy: Redundancy = "auto"
+    """How contingencies are to be held."""
     tell: Tell = silent
+    """Told what is being solved."""
     solves: int = 0
     """Searches so far."""
     routings: int = 0

@@ -33,7 +33,9 @@ class Subject:
     """A deal, an offer, a pool (`cloud/region/chip`) or a chip family."""
 
     kind: Kind
+    """What it is."""
     name: str
+    """Its name in the case; a pool is `cloud/region/chip`."""
 
     def __str__(self) -> str:
         """`deal maia-200`."""

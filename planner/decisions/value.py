@@ -28,12 +28,17 @@ class OfferPrice:
     """An offer of the subject, at the factor 1 and at both ends of the break-even price."""
 
     offer: str
+    """Name of the offer."""
     cloud: str
+    """Cloud of its pool."""
     chip: str
+    """Chip of its pool."""
     asked_usd_per_chip_hour: float
     """As in `offers.csv`: at the case's start, before trend and the region's multiplier."""
     low_usd_per_chip_hour: float | None
+    """The same at the low end of the break-even price; None without one."""
     high_usd_per_chip_hour: float | None
+    """At the high end; None without one."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class Value:
     """What a subject is worth. An interval's end that is None is not there; `says` has why."""
 
     subject: Subject
+    """What was valued."""
     status: str
     """`proven`: every solve reached its gap; `limit`: stopped at the time limit; `needed`: without
     the subject there is no plan; `impossible`: with it taken there is none."""
@@ -82,7 +88,9 @@ class Value:
     gap: float
     """Gap asked of each solve."""
     solves: int
+    """Searches that were run."""
     seconds: float
+    """Wall time."""
     says: tuple[str, ...]
     """What cannot be told, in words."""
 
@@ -215,7 +223,8 @@ def value(
 def _proven(market: Market) -> bool:
     """Whether every solve reached its gap."""
     margin = market.solver.margin
-    ends = [(market.without.bound_usd, market.without.objective_usd)]
+    refused = (market.without, *market.refusals.values())
+    ends = [(found.bound_usd, found.objective_usd) for found in refused]
     ends += [
         (p.with_low, p.with_high) for p in market.probes
         if p.evidence is not None and p.evidence.nodes

@@ -6,8 +6,9 @@ import numpy as np
 import pyomo.environ as pyo
 
 from planner.equations.bulk import bounded, flat_set, numbered
-from planner.equations.sets import Model, param, rows, serve_triples
+from planner.equations.sets import Model, param, rows
 from planner.instance import Instance
+from planner.instance.reach import serve_triples
 
 
 def serving(m: Model, inst: Instance) -> None:

@@ -7,25 +7,18 @@ import numpy.typing as npt
 import pyomo.environ as pyo
 
 from planner.equations.demand import pool_room
-from planner.equations.sets import Model, members, param, rows, serve_triples
+from planner.equations.sets import Model, members, param, rows
 from planner.instance import Instance
+from planner.instance.reach import promisable, survivors
 
 
 def cover_quintuples(inst: Instance) -> npt.NDArray[np.bool_]:
-    """Where a workload can be served in a contingency [k, w, p, t].
+    """Where a workload is served in a contingency [k, w, p, t].
 
-    In periods that must survive it, on pools that an outage leaves, at a positive failover rate,
-    for classes that promise a share.
+    `survivors`, for classes that promise a share.
     """
-    con = inst.rules.contingencies
-    can = serve_triples(inst) & (inst.serving.rate_failover > 0)
-    left = ~(con.lost & con.outage[:, None])
-    out: npt.NDArray[np.bool_] = (
-        can[None]
-        & con.active[:, None, None, :]
-        & left[:, None, :, None]
-        & (con.share > 0)[:, :, None, None]
-    )
+    owed = inst.rules.contingencies.share > 0
+    out: npt.NDArray[np.bool_] = survivors(inst) & owed[:, :, None, None]
     return out
 
 
@@ -33,14 +26,9 @@ def promised(inst: Instance, can: npt.NDArray[np.bool_]) -> npt.NDArray[np.float
     """Requests/s to serve in each contingency [k, w, t, s].
 
     share[k,w] * peak[w,t,s] / headroom[w], where `can` (`cover_quintuples`) has a pool for it.
-    Headroom is held for the unforeseen, and a contingency is what was not foreseen.
     """
-    con, sv = inst.rules.contingencies, inst.serving
-    plain = sv.peak / sv.headroom[:, None, None]
-    reachable: npt.NDArray[np.bool_] = np.any(can, axis=2)
-    out: npt.NDArray[np.float64] = (
-        con.share[:, :, None, None] * plain[None] * np.expand_dims(reachable, -1)
-    )
+    share = inst.rules.contingencies.share[:, :, None, None]
+    out: npt.NDArray[np.float64] = share * promisable(inst, can)
     return out
 
 

@@ -16,6 +16,7 @@ import pyomo.environ as pyo
 
 from planner.equations.bulk import fill, flat_set, grouped, listed, product_set
 from planner.instance import Instance
+from planner.instance.reach import serve_triples
 
 Model = Any
 """A Pyomo model; Pyomo has no types."""
@@ -78,12 +79,3 @@ def add_sets(m: Model, inst: Instance) -> None:
     listed(m, "firm_workloads_on", on_firm, m.P, m.T)
     param(m, "slice_hours", table(time.slice_hours), m.S)
     param(m, "usable", table(pools.usable), m.P)
-
-
-def serve_triples(inst: Instance) -> npt.NDArray[np.bool_]:
-    """Where a workload can be served: positive rate and demand, and a pool with chips [w,p,t]."""
-    demand = inst.serving.mean.sum(axis=2) > 0
-    out: npt.NDArray[np.bool_] = (
-        (inst.serving.rate > 0) & demand[:, None, :] & (inst.pools.limit > 0)[None, :, :]
-    )
-    return out

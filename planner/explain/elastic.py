@@ -50,6 +50,7 @@ class Elastic:
     """Rows with all knobs at 0, and where each knob enters."""
 
     case: Case
+    """The case as it was asked about."""
     inst: Instance
     """The instance of the case itself."""
     raised: Instance

@@ -36,10 +36,13 @@ class Unused:
     """An offer in a pool, and its columns."""
 
     offer: str
+    """Name of the offer."""
     pool: str
+    """Pool that it holds for."""
     kind: str
     """`term`, `option` or `by the hour`."""
     columns: Ints
+    """Its columns in the problem."""
     starts: tuple[str, ...]
     """Period of each column."""
     prices: Floats

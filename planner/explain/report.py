@@ -118,8 +118,11 @@ class Lift:
     """A limit whose lifting would make the plan cheaper."""
 
     file: str
+    """Table that holds the limit."""
     rule: str
+    """The limit, in words."""
     unit: str
+    """Unit of the limit."""
     step: float
     """Units by which it was lifted."""
     saves_usd: float
@@ -131,7 +134,9 @@ class InfeasibilityReport:
     """Why a case has no plan, or where its plan is short."""
 
     case: str
+    """Name of the case."""
     status: Status
+    """Whether the case has a plan."""
     whole: bool
     """Infeasible only because lots, placements and signatures are whole."""
     price_at_least: float

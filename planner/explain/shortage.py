@@ -31,9 +31,13 @@ class Found:
     """What a feasible plan is short of."""
 
     shortages: tuple[Shortage, ...]
+    """What the plan is short of."""
     lifts: tuple[Lift, ...]
+    """Limits whose lifting would help."""
     plan_usd: float | None
+    """Cost of the plan; None when none was found in time."""
     notes: tuple[str, ...]
+    """What could not be told, in words."""
 
 
 def shortages_of(elastic: Elastic, equations: tuple[Equation, ...], time_limit_s: float) -> Found:

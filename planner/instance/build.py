@@ -40,13 +40,21 @@ class Instance:
     """The numbers of one problem; the axes are those of `planner.instance.axes`."""
 
     time: Time
+    """Periods, slices, discount factors."""
     pools: Pools
+    """Cloud, region and chip [p]."""
     serving: Serving
+    """Workloads, demand and rates [w]."""
     contracts: Contracts
+    """What is signed [k]."""
     starts: Starts
+    """Lots that can start [j]."""
     options: Options
+    """Renewals and expansions of signed contracts [o]."""
     pay: PayAsYouGo
+    """Offers by the hour [v]."""
     training: Training
+    """Runs and their placements [r, q]."""
     regions: Strings
     """Regions as `cloud/region`."""
     install_limit: Floats

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from calendar import isleap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 import numpy as np
 
 from planner.case import Calendar, Case
-from planner.case.agreements import Deal
+from planner.case.agreements import Commitment, Deal
 from planner.case.calendar import DAYS_PER_YEAR, add_months
+from planner.case.rules import Limit
 from planner.errors import InputError
 from planner.instance.axes import Bools, Pools, Serving, Starts
 from planner.instance.impossible import impossible
@@ -71,6 +72,11 @@ def _grid(rows: list[Bools], width: int) -> Bools:
     return np.array(rows, dtype=bool).reshape(len(rows), width)
 
 
+def _spans(rows: Sequence[Limit | Commitment], calendar: Calendar) -> Bools:
+    """Periods of each row [row, t]."""
+    return _grid([span(calendar, row.period_from, row.period_to) for row in rows], len(calendar))
+
+
 def _penalty(value: float | None) -> float:
     return np.inf if value is None else value
 
@@ -88,9 +94,7 @@ def _share_rules(case: Case, pools: Pools) -> ShareRules:
         measure=tuple(rule.measure or "" for _, rule, _ in found),
         member=_grid([mask for _, _, mask in found], len(pools.names)),
         bound=np.array([rule.bound for _, rule, _ in found]),
-        active=_grid(
-            [span(calendar, r.period_from, r.period_to) for _, r, _ in found], len(calendar)
-        ),
+        active=_spans([r for _, r, _ in found], calendar),
         penalty_usd=np.array([_penalty(r.penalty_usd_per_unit) for _, r, _ in found]),
     )
 
@@ -107,9 +111,7 @@ def _power_rules(case: Case, pools: Pools) -> PowerRules:
         names=tuple(name for name, _, _ in found),
         member=_grid([mask for _, _, mask in found], len(pools.names)),
         bound_mw=np.array([rule.bound for _, rule, _ in found]),
-        active=_grid(
-            [span(calendar, r.period_from, r.period_to) for _, r, _ in found], len(calendar)
-        ),
+        active=_spans([r for _, r, _ in found], calendar),
         penalty_usd=np.array([_penalty(r.penalty_usd_per_unit) for _, r, _ in found]),
     )
 
@@ -120,7 +122,7 @@ def _budget_rules(case: Case) -> BudgetRules:
     return BudgetRules(
         names=tuple(rule.limit for rule in found),
         bound_usd=np.array([rule.bound for rule in found]),
-        active=_grid([span(calendar, r.period_from, r.period_to) for r in found], len(calendar)),
+        active=_spans(found, calendar),
         penalty_usd=np.array([_penalty(rule.penalty_usd_per_unit) for rule in found]),
     )
 
@@ -140,7 +142,7 @@ def _placement_rules(case: Case, pools: Pools, serving: Serving) -> PlacementRul
         workloads=_grid([model == name for _, name in found], len(model)),
         count=np.array([rule.count or 1 for rule, _ in found], dtype=np.int64),
         share=np.array([rule.bound for rule, _ in found]),
-        active=_grid([span(calendar, r.period_from, r.period_to) for r, _ in found], len(calendar)),
+        active=_spans([r for r, _ in found], calendar),
         member_names=tuple(tuple(name for name, _ in rows) for rows in members),
         member=tuple(_grid([mask for _, mask in rows], len(pools.names)) for rows in members),
     )
@@ -248,9 +250,7 @@ def _commitments(case: Case, pools: Pools) -> Commitments:
     return Commitments(
         names=tuple(f"{row.commitment} from {row.period_from}" for row in rows),
         member=_grid([cloud == row.cloud for row in rows], len(cloud)),
-        window=_grid(
-            [span(calendar, row.period_from, row.period_to) for row in rows], len(calendar)
-        ),
+        window=_spans(rows, calendar),
         minimum_usd=np.array([row.minimum_usd for row in rows]),
         carry_share=np.array([row.carry_over_share for row in rows]),
         previous=np.array(previous, dtype=np.int64),

@@ -204,11 +204,20 @@ class Rules:
     """Everything that is decided beside chips and flows."""
 
     shares: ShareRules
+    """Limits on shares."""
     power: PowerRules
+    """Limits on power."""
     budget: BudgetRules
+    """Limits on cash."""
     placement: PlacementRules
+    """Members that must serve a part."""
     qualification: Qualifications
+    """Work to enable chips."""
     deals: Deals
+    """Framework agreements."""
     commitments: Commitments
+    """Minimum spend."""
     tiers: Tiers
+    """Discounts by yearly spend."""
     contingencies: Contingencies
+    """Losses to survive."""

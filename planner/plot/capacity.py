@@ -38,8 +38,8 @@ def _stack(
     period_axis(ax, periods)
 
 
-def _chips(plan: Plan) -> dict[str, str]:
-    """Chip -> vendor in use, vendor by vendor."""
+def chips_in_use(plan: Plan) -> dict[str, str]:
+    """Chip -> vendor of the chips that are held, vendor by vendor: the order of hatches."""
     table = views.fleet(plan)
     vendor = dict(zip(table.chip, table.vendor, strict=True))
     every = {chip.chip: chip.vendor for chip in plan.case.chips if chip.chip in vendor}
@@ -51,7 +51,7 @@ def _by_chip(plan: Plan, column: str) -> tuple[pd.DataFrame, dict[str, object]]:
     pivot = table.pivot_table(index="period", columns="chip", values=column, aggfunc="sum")
     # Shades go over all chips of the case, so that a chip keeps its colour from plan to plan.
     colours = chip_colours({chip.chip: chip.vendor for chip in plan.case.chips})
-    return pivot[list(_chips(plan))], dict(colours)
+    return pivot[list(chips_in_use(plan))], dict(colours)
 
 
 def power(plan: Plan, ax: Axes | None = None) -> Axes:
@@ -80,9 +80,17 @@ def _room(ax: Axes, allotted: pd.Series[float], tallest: float) -> None:
     ax.set_ylim(0.0, 1.45 * tallest)
     most = float(allotted.max())
     said = f"{most:,.0f}" if most >= 100 else f"{most:,.3g}"
+    # Beside the line, on the side of its end that has more room.
+    at = np.arange(len(allotted))
+    leaves = (
+        float(np.interp(1.45 * tallest, allotted, at)) if allotted.is_monotonic_increasing else 0.0
+    )
+    early = leaves <= 0.5 * at[-1]
     ax.annotate(
         f"allotted grows to {said}",
-        (0.02, 0.99), xycoords="axes fraction", ha="left", va="top", fontsize=SMALL,
+        (leaves, 0.99), xycoords=("data", "axes fraction"), xytext=(6 if early else -6, 0),
+        textcoords="offset points", ha="left" if early else "right", va="top", fontsize=SMALL,
+        path_effects=outlined(),
     )  # fmt: skip
 
 

@@ -147,5 +147,5 @@ def waterfall(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_xticks(range(len(frame)), [short(str(s), 26) for s in frame["step"]], rotation=45,
                   ha="right", rotation_mode="anchor")  # fmt: skip
     ax.yaxis.set_major_formatter("{x:,g}")
-    ax.set_ylabel(f"cost, {unit}" + (" (axis does not begin at 0)" if cut else ""))
+    ax.set_ylabel(f"cost, {unit}" + ("\n(axis does not begin at 0)" if cut else ""))
     return ax

@@ -62,7 +62,8 @@ def obligations(plan: Plan, ax: Axes | None = None) -> Axes:
     ax.yaxis.set_major_formatter("{x:,g}")
     ax.set_ylabel(f"cash, {unit} a {plan.case.settings.period}")
     period_axis(ax, list(table.period))
-    ax.legend(ncols=3, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
+    ax.legend(ncols=3, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2,
+              columnspacing=1.0, handlelength=1.4)  # fmt: skip
     return ax
 
 
@@ -130,7 +131,7 @@ def cost(plan: Plan, ax: Axes | None = None) -> Axes:
     ax.barh(range(len(names)), amounts, height=0.7, color=colours)
     reach = max(map(abs, amounts))
     for i, usd in enumerate(amounts):
-        ax.text(max(usd, 0.0) + 0.01 * reach, i, f"{usd:,.3g}", va="center", fontsize=8.5)
+        ax.text(max(usd, 0.0) + 0.01 * reach, i, f"{usd:,.3g}", va="center", fontsize=SMALL)
     horizontal(ax, [name.replace("_", " ") for name in names])
     ax.axvline(0.0, color=INK, lw=0.8)
     ax.set_xlim(min(0.0, *amounts) * 1.05, 1.14 * reach)

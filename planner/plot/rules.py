@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
+
 import numpy as np
+import pandas as pd
 
 from planner import views
 from planner.plan import Plan
@@ -15,6 +18,10 @@ from planner.plot.style import (
     short,
 )
 
+FOOTNOTE = 72
+"""Characters of a line below the axes."""
+BOUND = " *"
+"""Mark of cells whose class has demand that is bound to what is lost."""
 MOST_RULES = 32
 """Rules drawn: those nearest to their limit."""
 
@@ -44,32 +51,56 @@ def shares(plan: Plan, ax: Axes | None = None) -> Axes:
 
 
 def contingencies(plan: Plan, ax: Axes | None = None) -> Axes:
-    """N-1: least share of demand served in each contingency, against what its class promises."""
+    """N-1: least share of demand served in each contingency, against what its class promises.
+
+    Of the demand that what is left can serve; cells whose class has more are marked, and the axis
+    says how much is bound to what is lost.
+    """
     table = views.contingencies(plan)
     rows = list(dict.fromkeys(table.contingency))
     columns = list(dict.fromkeys(table["class"]))
-    ax = ax if ax is not None else row_axes(len(rows) + 1)
-    served = table.pivot_table(index="contingency", columns="class", values="least_share_served")
-    promised = table.pivot_table(index="contingency", columns="class", values="promised_share")
-    got = served.reindex(index=rows, columns=columns).to_numpy()
-    want = promised.reindex(index=rows, columns=columns).to_numpy()
+    ax = ax if ax is not None else row_axes(len(rows) + 2)
     # Colour says how much of the promise is kept; where nothing is promised there is none.
-    kept = np.divide(got, want, out=np.full_like(got, np.nan), where=want > 0)
-    ax.imshow(np.minimum(kept, 1.0), aspect="auto", cmap="cividis", vmin=0.0, vmax=1.0)
-    ax.grid(visible=False)
-    for i, j in np.ndindex(*got.shape):
-        short_of = got[i, j] < want[i, j] - 1e-6
-        words = f"{got[i, j]:.0%} of {want[i, j]:.0%}"
-        if short_of:
-            words = f"{got[i, j]:.1%} of {want[i, j]:.0%}  !"
-        elif want[i, j] == 0:
+    kept = np.full((len(rows), len(columns)), np.nan)
+    table = table.assign(
+        row=table.contingency.map(rows.index), column=table["class"].map(columns.index),
+        short=views.falls_short(table),
+    )  # fmt: skip
+    for cell in table.to_dict("records"):
+        at = (cell["row"], cell["column"])
+        served, promised = cell["least_share_served"], cell["promised_share"]
+        words = f"{served:.0%} of {promised:.0%}"
+        if cell["short"]:
+            words = f"{served:.1%} of {promised:.0%}  !"
+        elif promised == 0:
             words = "none promised"
-        ink = "white" if kept[i, j] < 0.5 else "black"
-        ax.text(j, i, words, ha="center", va="center", color=ink, fontsize=SMALL,
-                fontweight="bold" if short_of else "normal")  # fmt: skip
+        if promised > 0:
+            kept[at] = min(served / promised, 1.0)
+        if cell["bound_to_lost_share"] > 0:
+            words += BOUND
+        ink = "white" if kept[at] < 0.5 else "black"
+        ax.text(at[1], at[0], words, ha="center", va="center", color=ink, fontsize=SMALL,
+                fontweight="bold" if cell["short"] else "normal")  # fmt: skip
+    ax.imshow(kept, aspect="auto", cmap="cividis", vmin=0.0, vmax=1.0)
+    ax.grid(visible=False)
     ax.set_yticks(range(len(rows)), [short(name, 40) for name in rows])
     ax.set_xticks(range(len(columns)), [short(name, 20) for name in columns])
-    ax.set_xlabel("least share of peak demand served, of what is promised (!: less)")
+    ax.set_xlabel(_footnote(table))
     for spine in ax.spines.values():
         spine.set_visible(False)
     return ax
+
+
+def _footnote(table: pd.DataFrame) -> str:
+    """What the cells of the N-1 matrix mean, with the most that each class has bound to a loss."""
+    words = "least share of peak demand served, of what is promised (!: less)"
+    most = table.groupby("class", sort=False).bound_to_lost_share.max()
+    most = most[most > 0]
+    if not len(most):
+        return words
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in most.items())
+    note = (
+        f"{BOUND.strip()} without demand that nothing left can serve, such as that of a lost "
+        f"cloud's own channel; at most of a class: {shares}"
+    )
+    return "\n".join([words, *wrap(note, FOOTNOTE)])

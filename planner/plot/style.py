@@ -33,14 +33,14 @@ CLOUD_GREYS = ("#333333", "#555555", "#777777", "#999999", "#BBBBBB", "#D5D5D5")
 HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "++++", "oooo")
 INK, FAINT = "#222222", "#D0D0D0"
 WIDTH_IN = 7.0
-"""Width of a figure, inches: that of a text column, so that 8.5 points stay 8 on a page."""
-SMALL = 8.0
-"""Least size of any text, points."""
+"""Width of a figure, inches: that of a page's text."""
+SMALL = 9.5
+"""Least size of any text, points: above 5.5 where a figure takes half of a page's width."""
 
 Style = Literal["light", "print"]
 _BASE: dict[Any, Any] = {
-    "font.size": 9.5, "axes.titlesize": 9.5, "axes.labelsize": 9.5, "legend.fontsize": SMALL,
-    "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
+    "font.size": 10.5, "axes.titlesize": 10.5, "axes.labelsize": 10.5, "legend.fontsize": SMALL,
+    "xtick.labelsize": SMALL, "ytick.labelsize": SMALL,
     "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
     "legend.frameon": False, "svg.hashsalt": "planner", "svg.fonttype": "path",
     "pdf.fonttype": 42, "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK,

@@ -7,12 +7,14 @@ import pandas as pd
 
 from planner import views
 from planner.plan import Plan
+from planner.plot.capacity import chips_in_use
 from planner.plot.style import (
     FAINT,
     INK,
     SMALL,
     Axes,
     chip_colours,
+    hatch,
     horizontal,
     new_axes,
     outlined,
@@ -71,8 +73,8 @@ def flows(plan: Plan, ax: Axes | None = None) -> Axes:
     table = _gathered(views.flows(plan))
     figure = ax.get_figure(root=True)
     assert figure is not None
-    # A label takes 9 points of the height that the axes have.
-    least = 9.5 / 72 / (0.85 * figure.get_size_inches()[1])
+    # A label takes a little more than its points of the height that the axes have.
+    least = 1.2 * SMALL / 72 / (0.85 * figure.get_size_inches()[1])
     nodes = {
         column: _places(
             table.groupby(column).share.sum().sort_values(ascending=False)
@@ -116,7 +118,8 @@ def flows(plan: Plan, ax: Axes | None = None) -> Axes:
             share = float(table[table[column] == name].share.sum())
             side = {"geography": -1.5, "cloud": 1.5, "chip": 1.5}[column]
             ax.text(position[column] + side * width, middle, f"{short(name, 22)}  {share:.1%}",
-                    ha="right" if side < 0 else "left", va="center", fontsize=SMALL)  # fmt: skip
+                    ha="right" if side < 0 else "left", va="center", fontsize=SMALL,
+                    path_effects=outlined())  # fmt: skip
     ax.set_xlim(-0.32, 1.3)
     ax.set_ylim(-0.01, 1.01)
     ax.set_axis_off()
@@ -132,6 +135,8 @@ def training(plan: Plan, ax: Axes | None = None) -> Axes:
     ax = ax if ax is not None else row_axes(len(runs) + 1)
     calendar = plan.case.calendar
     colours = chip_colours({chip.chip: chip.vendor for chip in plan.case.chips})
+    present = [c for c in colours if c in set(table.chip)]
+    place = {chip: i for i, chip in enumerate(chips_in_use(plan))}
     for i, run in enumerate(runs):
         mine = table[table.run == run]
         for period, some in mine.groupby("period", sort=False):
@@ -140,7 +145,8 @@ def training(plan: Plan, ax: Axes | None = None) -> Axes:
             total = float(by_chip.sum())
             for chip, chips in by_chip.items():
                 share = float(chips) / total
-                ax.barh(i, share, left=t + left, height=0.72, color=colours[str(chip)], lw=0)
+                ax.barh(i, share, left=t + left, height=0.72, color=colours[str(chip)], lw=0,
+                        edgecolor="white", hatch=hatch(place[str(chip)]))  # fmt: skip
                 left += share
             ax.text(t + 0.5, i, _thousands(total), ha="center", va="center", fontsize=SMALL,
                     color="black", path_effects=outlined())  # fmt: skip
@@ -155,8 +161,10 @@ def training(plan: Plan, ax: Axes | None = None) -> Axes:
     ax.set_xlim(0, len(calendar))
     ax.set_xlabel("number: thousand working chips; colour: chip families by share; "
                   "(−): not trained", fontsize=SMALL)  # fmt: skip
-    present = [c for c in colours if c in set(table.chip)]
-    handles = [ax.barh(-5, 0, color=colours[chip], label=chip) for chip in present]
+    handles = [
+        ax.barh(-5, 0, color=colours[chip], label=chip, edgecolor="white", hatch=hatch(place[chip]))
+        for chip in present
+    ]
     ax.legend(handles, present, loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.3)
     ax.set_ylim(len(runs) - 0.4, -0.6)
     return ax

@@ -20,6 +20,7 @@ from planner.instance import Instance, build_instance
 from planner.limits import lots_by_supply
 from planner.matrix import Matrix
 from planner.plan import Plan
+from planner.redundancy.mode import Redundancy
 from planner.redundancy.problem import compiled_problem, with_cuts
 from planner.solve.bound import usable_duals
 from planner.solve.session import Basis, LpResult, Session
@@ -70,11 +71,15 @@ class Problem:
     """A plan's problem with the plan's whole numbers."""
 
     case: Case
+    """Case of the plan."""
     inst: Instance
+    """Its numbers on their axes."""
     matrix: Matrix
+    """Rows and columns, the cuts of the plan among them."""
     lifted: Floats
     """Upper bounds of the columns without those that the rows imply; no optimum changes."""
     labels: Labels
+    """Positions of rows and columns by name."""
     whole: Floats
     """The plan's values of the whole-number columns, in the order of the columns."""
     objective_usd: float
@@ -86,18 +91,27 @@ class Problem:
         return np.flatnonzero(self.matrix.integer)
 
 
+def compiled_again(plan: Plan) -> tuple[Instance, Matrix, Redundancy]:
+    """The compiled problem of a plan without its cuts, and how redundancy is held in it.
+
+    Raises PlannerError when the plan was made with equations that are not registered.
+    """
+    inst = build_instance(plan.case)
+    held = plan.summary.get("redundancy", {}).get("mode", "explicit")
+    matrix, mode = compiled_problem(inst, mode=held)
+    size = plan.summary["size"]
+    if (size["rows"], size["columns"]) != matrix.shape:
+        raise PlannerError("the plan was made with other equations than those registered")
+    return inst, matrix, mode
+
+
 def problem_of(plan: Plan) -> Problem:
     """Build the problem of a plan again, from its case and its tables.
 
     Raises PlannerError when the plan was made with equations that are not registered, and
     AuditError when a table cannot be understood.
     """
-    inst = build_instance(plan.case)
-    held = plan.summary.get("redundancy", {}).get("mode", "explicit")
-    matrix, _ = compiled_problem(inst, mode=held)
-    size = plan.summary["size"]
-    if (size["rows"], size["columns"]) != matrix.shape:
-        raise PlannerError("the plan was made with other equations than those registered")
+    inst, matrix, _ = compiled_again(plan)
     if "certificate_cuts" in plan.tables:
         matrix = with_cuts(inst, matrix, plan.tables["certificate_cuts"])
     labels = Labels(matrix)
@@ -134,18 +148,23 @@ class Priced:
     name: str
     """operating or investment."""
     matrix: Matrix
+    """Rows and columns of the linear problem."""
     low: Floats
     """Lower bounds of the columns in this problem."""
     high: Floats
     """Upper bounds of the columns in this problem."""
     session: Session
+    """HiGHS with that problem, solved."""
     basis: Basis
+    """Its optimal basis, to step from."""
     x: Floats
+    """Optimal point [column]."""
     y: Floats
     """Row duals, USD per unit of the row; those that select an infinite side are 0."""
     reduced: Floats
     """Reduced costs c - A'y, USD per unit of the column."""
     value_usd: float
+    """Optimal cost, USD."""
 
     @property
     def patience_s(self) -> float | None:

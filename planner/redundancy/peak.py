@@ -28,6 +28,7 @@ class PeakProblem:
     """The stand-in and what its columns are."""
 
     matrix: Matrix
+    """The problem of the busiest slice."""
     columns: npt.NDArray[np.int64]
     """Column of the whole problem that each column of the stand-in is."""
 

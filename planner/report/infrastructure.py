@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from planner import views
@@ -34,14 +35,16 @@ def use(plan: Plan) -> Table:
 def contingencies(plan: Plan) -> Table:
     """The N-1 table."""
     frame = views.contingencies(plan)
-    short = frame.least_share_served < frame.promised_share - 1e-6
-    frame = frame.assign(verdict=short.map({True: "less than promised", False: "kept"}))
+    words = np.where(frame.promised_share > 0, "kept", "none promised")
+    frame = frame.assign(verdict=np.where(views.falls_short(frame), "less than promised", words))
     columns = (
         Column("contingency", "contingency"), Column("class", "class"),
         Column("promised_share", "promised", ".1%"),
-        Column("least_share_served", "least served in any slice", ".1%"), Column("verdict", ""),
+        Column("least_share_served", "least served in any slice", ".1%"),
+        Column("bound_to_lost_share", "bound to what is lost, at most", ".1%"),
+        Column("verdict", ""),
     )  # fmt: skip
-    return table("N-1: share of demand served in each contingency", frame, columns)
+    return table("N-1: share served of the demand that what is left can serve", frame, columns)
 
 
 def qualification(plan: Plan) -> Table:

@@ -23,10 +23,13 @@ class Section:
     key: str
     """Anchor."""
     title: str
+    """Its heading."""
     note: str
     """How to read it."""
     tables: tuple[Table, ...]
+    """Tables in it, in order."""
     figures: tuple[str, ...] = ()
+    """Names of figures below them."""
 
 
 def sections(plan: Plan) -> tuple[Section, ...]:
@@ -56,8 +59,9 @@ def sections(plan: Plan) -> tuple[Section, ...]:
                 (infrastructure.use(plan), infrastructure.unserved(plan),
                  infrastructure.training(plan)), ("flows", "training", "throughput")),
         Section("redundancy", "N-1", "The least share of demand that is still served in any "
-                "period and slice, with a cold cache, without new pay as you go. Workloads that "
-                "nothing left can serve count as not served.",
+                "period and slice, with a cold cache, without new pay as you go. Demand that "
+                "nothing left can serve, such as that of a lost cloud's own channel, is in no "
+                "promise and in no share served; how much of a class that is stands beside it.",
                 (infrastructure.contingencies(plan),), ("contingencies",)),
         Section("qualification", "Qualification", "Work to enable a chip for a model generation.",
                 (infrastructure.qualification(plan),)),

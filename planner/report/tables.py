@@ -29,8 +29,11 @@ class Cell:
     """What is read and what is sorted by."""
 
     text: str
+    """What is read."""
     key: str
+    """What the column is sorted by."""
     number: bool
+    """Whether it is set as a number."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,11 @@ class Table:
     """A table ready for the page."""
 
     caption: str
+    """What stands above it."""
     headings: tuple[tuple[str, bool], ...]
     """(heading, whether numbers stand below it)."""
     rows: tuple[tuple[Cell, ...], ...]
+    """Cells of each row."""
     total: int
     """Rows that there are; more than `rows` when it is cut."""
 

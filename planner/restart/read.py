@@ -65,6 +65,7 @@ class Given:
     matrix: Matrix
     """The problem, with the plan's cuts as its last rows."""
     warm: Warm
+    """What the solve starts from."""
     cuts: int
     """Cuts that were taken over."""
 

@@ -24,9 +24,13 @@ class AuditedBlocks:
     """Blocks solved exactly [n]."""
 
     scenario: Ints
+    """Scenario of each block [n]."""
     period: Ints
+    """Its period [n]."""
     contract_usd: Floats
+    """Cost of contracts in the period, USD [n]."""
     lower_usd: Floats
+    """Its lower bound, USD [n]."""
     exact_usd: Floats
     """Cost of a feasible optimum, as HiGHS states it."""
 

@@ -125,19 +125,25 @@ class Jobs:
     """Jobs of one period before pools are merged."""
 
     names: tuple[str, ...]
+    """Workload or run [j]."""
     workload: Ints
     """Workload, or -1 for training [j]."""
     run: Ints
     """Training run, or -1 for serving [j]."""
     weekly: Bools
+    """Whether only the week counts [j]."""
     firm: Bools
+    """Whether it may not be interrupted [j]."""
     rate: Floats
     """[j, p]"""
     demand: Floats
     """Requests/s by the week, or work of a run, in the case [j]."""
     shape: Floats
+    """Demand of each slice by `demand`; 0 where only the week counts [j, s]."""
     penalty_usd: Floats
+    """Present cost of leaving a unit of demand undone, USD [j, s]."""
     largest_chips: Floats
+    """Most chips at once; inf = no limit [j]."""
 
 
 def jobs_of(inst: Instance, held: Held, t: int) -> Jobs:
@@ -196,7 +202,9 @@ class Pays:
     pool: Ints
     """Its pool [o]."""
     goodput: Floats
+    """Part of a chip that works [o]."""
     interruptible: Bools
+    """Whether it can be taken away [o]."""
     cost_usd: Floats
     """[o, s]"""
     placed_chips: Floats

@@ -60,9 +60,13 @@ class Bounder:
     """All that bounds one period."""
 
     period: Period
+    """The block and how it moves."""
     prices: Prices
+    """Prices that bounds are made of."""
     whole: Affine
+    """Bounds of all of them, linear in the features of a scenario."""
     strata: Strata
+    """Combinations of the factors that take few values."""
     searched: tuple[Ints, ...]
     """Prices that a scenario of each stratum is searched among [k]."""
     terms: int

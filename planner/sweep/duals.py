@@ -106,6 +106,7 @@ class Pool:
     """Prices with what their bound multiplies; all coefficients >= 0."""
 
     prices: Prices
+    """The prices themselves [k]."""
     demand: Floats
     """Of demand [k, j]."""
     free: Floats

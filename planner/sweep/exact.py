@@ -40,9 +40,11 @@ class Layout:
     capped: Ints
     """Jobs with a largest cluster."""
     a: sp.csc_array
+    """Coefficients [row, column]."""
     cost: Floats
     """USD [column]."""
     rows: int
+    """Number of rows."""
 
     def parts(self, block: Block) -> dict[str, slice]:
         """Rows of each family: demand, capacity, firm, room, cluster."""
@@ -141,6 +143,7 @@ class Exact:
     y: Floats
     """Row duals, >= 0, USD per unit of the row."""
     iterations: int
+    """Simplex iterations that it took."""
 
 
 class BlockSolver:

@@ -24,6 +24,7 @@ class Merged:
     """A block and how scenarios' raw right-hand sides add up to its own."""
 
     block: Block
+    """The block with alike pools and workloads as one."""
     job: Ints
     """Merged job of each raw job [raw j]."""
     pool: Ints

@@ -44,6 +44,7 @@ class Multipliers:
     """Distinct products of terms; number 0 is the empty product."""
 
     products: list[tuple[Term, ...]] = field(default_factory=lambda: [()])
+    """Terms of each product."""
 
     def number(self, terms: Iterable[Term]) -> int:
         """Number of a product, added when it is new."""
@@ -70,6 +71,7 @@ class Moves:
     """One period: which multiplier moves what."""
 
     multipliers: Multipliers
+    """Products of factors that the numbers below refer to."""
     job: Ints
     """Multiplier of each raw job's demand [j]."""
     kept: Ints

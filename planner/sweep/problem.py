@@ -26,7 +26,9 @@ class Period:
     """
 
     merged: Merged
+    """The block of the period."""
     moves: Moves
+    """What scenarios change in it."""
     working_base: Floats
     """Usable share [p] x chips kept [p]."""
     usable: Floats
@@ -92,10 +94,15 @@ class Problem:
     """Everything that a sweep needs of a plan and a specification."""
 
     case: Case
+    """Case of the plan."""
     inst: Instance
+    """Its numbers on their axes."""
     held: Held
+    """What the plan holds: contracts, placements, training."""
     spec: Spec
+    """What is asked."""
     periods: tuple[Period, ...]
+    """Blocks of the periods."""
 
     @property
     def slices(self) -> int:

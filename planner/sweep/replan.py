@@ -54,7 +54,9 @@ class Proof:
     """A plan's certificate with the model it was made for."""
 
     tree: Certificate
+    """Tree of branchings with its duals."""
     model: AuditModel
+    """The problem of the plan, as the audit states it."""
     narrowed: Ints
     """Column of that model which each node narrows, -1 = none [node]."""
 

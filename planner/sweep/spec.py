@@ -46,42 +46,59 @@ class Lognormal(_Strict):
     """exp(normal(log median, sigma))."""
 
     kind: Literal["lognormal"]
+    """Names the distribution."""
     median: Positive = 1.0
+    """Half of the draws are below."""
     sigma: Annotated[float, Field(gt=0, le=3)]
+    """Standard deviation of the logarithm."""
 
 
 class Normal(_Strict):
     """Normal, cut at `low` and `high`."""
 
     kind: Literal["normal"]
+    """Names the distribution."""
     mean: float
+    """Mean before the cut."""
     sd: Positive
+    """Standard deviation before the cut."""
     low: float = -1e9
+    """Least draw."""
     high: float = 1e9
+    """Largest draw."""
 
 
 class Uniform(_Strict):
     """Uniform in [low, high]."""
 
     kind: Literal["uniform"]
+    """Names the distribution."""
     low: float
+    """Least draw."""
     high: float
+    """Largest draw."""
 
 
 class Triangular(_Strict):
     """Triangular in [low, high] with its peak at `mode`."""
 
     kind: Literal["triangular"]
+    """Names the distribution."""
     low: float
+    """Least draw."""
     mode: float
+    """Most likely draw."""
     high: float
+    """Largest draw."""
 
 
 class Choice(_Strict):
     """One of the factor's `values`, with these weights."""
 
     kind: Literal["choice"]
+    """Names the distribution."""
     weights: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)]
+    """Of each value, in their order; they need not add up to 1."""
 
 
 Draw = Annotated[Lognormal | Normal | Uniform | Triangular | Choice, Field(discriminator="kind")]
@@ -162,7 +179,9 @@ class Correlation(_Strict):
     """Factors that move together: normal scores with this correlation, pair by pair."""
 
     factors: Annotated[tuple[str, ...], Field(min_length=2)]
+    """Names of two factors or more."""
     rho: Annotated[float, Field(gt=-1, lt=1)]
+    """Correlation of the normal scores of each pair."""
 
 
 class Spec(_Strict):
@@ -171,14 +190,18 @@ class Spec(_Strict):
     scenarios: Annotated[int, Field(ge=1, le=MOST_SCENARIOS)] = 1000
     """Number drawn; a grid or a list has its own."""
     design: Literal["latin-hypercube", "sobol", "random", "grid", "list"] = "latin-hypercube"
+    """How scenarios are made."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Equal seeds draw equal scenarios."""
     periods: Literal["open", "all"] = "open"
     """Periods that factors move: those not over at as_of, or all."""
     untouched: Literal["fault", "ignore"] = "fault"
     """A factor that touches nothing in the plan is a fault; ignored, plans that differ in what it
     moves can be compared under one specification."""
     factor: tuple[Factor, ...]
+    """What moves."""
     correlation: tuple[Correlation, ...] = ()
+    """Factors that move together."""
     rows: tuple[tuple[float, ...], ...] = ()
     """Rows of a list, factor by factor."""
 

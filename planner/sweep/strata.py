@@ -63,6 +63,7 @@ class Pilots:
     values: Floats
     """Factors [n, factor]."""
     strata: Strata
+    """Combinations of the factors that take few values."""
     stratum: Ints
     """[n]"""
     share: Floats

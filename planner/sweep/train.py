@@ -50,6 +50,7 @@ class Trained:
     """Prices of one period, and the optima they come from."""
 
     prices: Prices
+    """Prices of the optima [k]."""
     columns: sp.csr_array
     """Columns of the layout at each optimum [k, column]."""
     demand: Floats
@@ -57,7 +58,9 @@ class Trained:
     lines: Floats
     """Bounds as coefficients of the period's features [k, feature], USD."""
     solves: int
+    """Exact solves that it took."""
     iterations: int
+    """Their simplex iterations."""
 
 
 class _Halves:

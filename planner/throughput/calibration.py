@@ -87,6 +87,7 @@ class Fit:
     """A solved fit."""
 
     names: tuple[str, ...]
+    """Effects, `kind:member`, in the order of the rows below."""
     base: FloatArray
     """Logs of the coefficients, (J,)."""
     effects: FloatArray

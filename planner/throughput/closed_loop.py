@@ -40,7 +40,9 @@ class Times(NamedTuple):
     """Predicted times, ms, one entry per point."""
 
     tpot: FloatArray
+    """Time per output token."""
     ttft: FloatArray
+    """Time to the first token."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,13 @@ class Loop:
     """What of a table of points does not depend on the factors, gathered once."""
 
     points: Points
+    """The measured points."""
     model: ModelArrays
+    """Numbers of the model of each point."""
     batch: FloatArray
+    """Concurrency of a worker that fits."""
     waiting: FloatArray
+    """Concurrency of a worker that does not fit, and waits."""
 
     @classmethod
     def of(cls, points: Points) -> Loop:

@@ -33,10 +33,15 @@ class External:
     """One published rate and its prediction, tokens/s per chip."""
 
     chip: str
+    """Chip family."""
     model: str
+    """Model as published."""
     what: str
+    """Rate or scenario of the table."""
     precision: str
+    """One of `PRECISIONS`."""
     measured: float
+    """As published."""
     predicted: float
     """0 where the model finds no configuration within the targets."""
     why: str

@@ -30,10 +30,15 @@ class FrontierErrors:
     """Frontier rows compared: measured and predicted tokens/s per chip and their labels."""
 
     chip: tuple[str, ...]
+    """Chip of each row."""
     model: tuple[str, ...]
+    """Its model."""
     floor: FloatArray
+    """Least tokens/s a user asked for."""
     measured: FloatArray
+    """Tokens/s per chip, measured."""
     predicted: FloatArray
+    """Tokens/s per chip, predicted."""
 
     @property
     def errors(self) -> FloatArray:

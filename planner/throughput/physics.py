@@ -38,10 +38,15 @@ class Step(NamedTuple):
     """Parts of a decode step, ms; `total` adds them up."""
 
     memory: FloatArray
+    """Reading weights and caches."""
     compute: FloatArray
+    """Multiply-adds."""
     collective: FloatArray
+    """Exchange between chips."""
     overhead: FloatArray
+    """What every step takes."""
     total: FloatArray
+    """Sum of the parts."""
 
 
 def coefficient(c: FloatArray, name: str) -> FloatArray:

@@ -61,7 +61,9 @@ class Points:
     """Measured points; arrays of one length, the records shared."""
 
     architectures: tuple[Architecture, ...]
+    """Architectures of the models."""
     chips: tuple[Chip, ...]
+    """Chip families."""
     model: IntArray
     """Index into `architectures`."""
     chip: IntArray
@@ -71,8 +73,11 @@ class Points:
     backend: tuple[str, ...]
     """Engine, lower case; empty when not given."""
     isl: FloatArray
+    """Input tokens of a request, all of them."""
     osl: FloatArray
+    """Output tokens of a request."""
     concurrency: FloatArray
+    """Requests in flight."""
     size: FloatArray
     """Chips of one decode worker."""
     workers: FloatArray
@@ -88,6 +93,7 @@ class Points:
     expert_parallel: BoolArray
     """Whether the table shows an expert-parallel layout."""
     speculative: BoolArray
+    """Whether tokens are drafted ahead."""
     years: FloatArray
     """Years of the run after `REFERENCE_DAY`; 0 when no date is given."""
     ttft_ms: FloatArray

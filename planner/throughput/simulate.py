@@ -24,7 +24,9 @@ class Replica:
     """A configuration to simulate."""
 
     architecture: Architecture
+    """What is served."""
     chip: Chip
+    """On which chip."""
     precision: str
     """One of `PRECISIONS`."""
     chips: int
@@ -40,10 +42,15 @@ class Traffic:
     """Requests offered to the replica."""
 
     requests_per_s: float
+    """Mean rate of arrivals."""
     input_tokens: float
+    """Mean of a request, cached ones included."""
     cached_tokens: float
+    """Of these, found in the cache."""
     output_tokens: float
+    """Mean of a request."""
     round_trip_ms: float = 0.0
+    """Network time, added to the first token."""
     cv: float = 1.0
     """Coefficient of variation of new input tokens and of outputs (gamma distributed)."""
 
@@ -53,7 +60,9 @@ class Outcome:
     """Times of the requests that finished after the warm-up, ms."""
 
     ttft_ms: FloatArray
+    """Time to the first token of each request."""
     tpot_ms: FloatArray
+    """Time per output token of each request."""
     busy_batch: float
     """Mean number of requests decoding, over time."""
 

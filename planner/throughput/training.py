@@ -32,8 +32,11 @@ class Mfu:
     """An MFU with its band and where it comes from."""
 
     mid: float
+    """What plans use."""
     low: float
+    """Low end of the band."""
     high: float
+    """High end of the band."""
     provenance: str
     """given (by the case), measured (rows of this chip), modelled (of its family) or extrapolated
     (of none)."""

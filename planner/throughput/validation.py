@@ -48,6 +48,7 @@ class Validation:
     """Measurements beside predictions in sample and left out; arrays of one length."""
 
     points: Points
+    """What was measured."""
     names: tuple[str, ...]
     """Model names as the table lists them."""
     inside: Times
@@ -59,9 +60,13 @@ class Validation:
     longer: Times
     """Inputs of `LONG_INPUT` or more, predicted from shorter ones; NaN for the others."""
     frontier_inside: FrontierErrors
+    """Best rates at a speed for users, by the fit to all points."""
     frontier_outside: FrontierErrors
+    """The same without the (chip, architecture)."""
     frontier_other_family: FrontierErrors
+    """The same without the chip family."""
     neuron: Points
+    """Measured points of Trainium1 and Inferentia2."""
     neuron_inside: Times
     """Trainium1 and Inferentia2, whose own effects are fitted to these rows."""
     neuron_outside: Times

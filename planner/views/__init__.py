@@ -12,7 +12,7 @@ import pandas as pd
 
 from planner.plan import Plan
 from planner.views.fleet import fleet, sites, supply_and_demand, use
-from planner.views.limits import contingencies, limits
+from planner.views.limits import contingencies, falls_short, limits
 from planner.views.money import burn_down, cost_per_token, exit_exposure, idle_commitments
 from planner.views.work import contract_lines, flows, rates, training_places
 
@@ -37,6 +37,6 @@ VIEWS: dict[str, View] = {
 
 __all__ = [
     "VIEWS", "View", "burn_down", "contingencies", "contract_lines", "cost_per_token",
-    "exit_exposure", "fleet", "flows", "idle_commitments", "limits", "rates", "sites",
-    "supply_and_demand", "training_places", "use",
+    "exit_exposure", "falls_short", "fleet", "flows", "idle_commitments", "limits", "rates",
+    "sites", "supply_and_demand", "training_places", "use",
 ]  # fmt: skip

@@ -22,7 +22,9 @@ class Known:
     """A plan on the axes of its instance; p pools, t periods."""
 
     inst: Instance
+    """The numbers of the case."""
     values: Values
+    """What the plan decides."""
     spend_usd: Floats
     """Accrued payments, existing contracts included, not discounted, USD [p, t]."""
     hourly_usd: Floats

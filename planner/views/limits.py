@@ -8,6 +8,8 @@ import pandas as pd
 from planner.plan import Plan
 from planner.views.known import Floats, Known, known
 
+ROUTED = 1e-5
+"""Of what is promised: the tolerance with which the audit holds flows against promises."""
 COLUMNS = ("rule", "measure", "period", "value", "limit", "unit")
 
 
@@ -78,8 +80,19 @@ def limits(plan: Plan) -> pd.DataFrame:
 def contingencies(plan: Plan) -> pd.DataFrame:
     """The N-1 table of the plan; empty for a case without contingencies.
 
-    Columns contingency, class, promised_share, least_share_served.
+    Columns contingency, class, promised_share, least_share_served, bound_to_lost_share; shares
+    served are of the demand that the promise is of, without what is bound to the loss.
     """
-    names = ["contingency", "class", "promised_share", "least_share_served"]
+    names = [
+        "contingency", "class", "promised_share", "least_share_served", "bound_to_lost_share",
+    ]  # fmt: skip
     table = plan.tables.get("contingencies")
     return pd.DataFrame({name: [] for name in names}) if table is None else table[names]
+
+
+def falls_short(table: pd.DataFrame) -> pd.Series:
+    """Rows of `contingencies` that serve less than is promised.
+
+    Up to the tolerance that the audit holds flows with (`ROUTED`).
+    """
+    return table.least_share_served < table.promised_share * (1.0 - ROUTED)

@@ -42,7 +42,17 @@ def tiny(seed: int, by: By) -> Alternatives:
 
 
 def every_mix(seed: int, by: By, budget: float) -> Floats:
-    """Mixes of every choice of whole numbers whose least cost is within a budget [choice, m].
+    """Mixes of every choice of whole numbers whose least cost is within a budget [choice, m]."""
+    pools = build_instance(random_case(seed)).pools
+    names = np.array(pools.cloud if by == "cloud" else pools.chip)
+    cost, mw = every_choice(seed)
+    mw = mw[cost <= budget]
+    return np.stack([mw[:, names == m].sum(axis=1) for m in dict.fromkeys(names.tolist())], axis=1)
+
+
+@cache
+def every_choice(seed: int) -> tuple[Floats, Floats]:
+    """Least cost, and mean MW by pool, of every choice of whole numbers [choice], [choice, p].
 
     By the audit's matrix and scipy, without the planner's own equations.
     """
@@ -57,8 +67,7 @@ def every_mix(seed: int, by: By, budget: float) -> Floats:
     bounds = np.stack([model.lower[free], model.upper[free]], axis=1)
     held = model.columns["contracted"]
     pools, hours = inst.pools, inst.time.hours
-    names = pools.cloud if by == "cloud" else pools.chip
-    out = []
+    costs, out = [], []
     for point in whole_points(model):
         moved = b @ point
         side = np.concatenate([(model.row_upper - moved)[up], -(model.row_lower - moved)[down]])
@@ -66,14 +75,14 @@ def every_mix(seed: int, by: By, budget: float) -> Floats:
             cost[free], left, side, a[equal], (model.row_upper - moved)[equal], bounds,
             method="highs",
         )  # fmt: skip
-        if found.status != 0 or found.fun + cost[model.integer] @ point + offset > budget:
+        if found.status != 0:
             continue
+        costs.append(found.fun + cost[model.integer] @ point + offset)
         x = np.zeros(len(model.lower))
         x[free], x[model.integer] = found.x, point
         chips = x[held.start : held.start + len(held)].reshape(len(pools.names), -1)
-        mw = chips @ hours / hours.sum() * pools.kw / 1e3
-        out.append([mw[np.array(names) == m].sum() for m in dict.fromkeys(names)])
-    return np.array(out)
+        out.append(chips @ hours / hours.sum() * pools.kw / 1e3)
+    return np.array(costs), np.array(out)
 
 
 @pytest.mark.parametrize("by", ["cloud", "chip"])

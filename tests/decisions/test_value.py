@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import planner
 from planner.case import Case, save_case
 from planner.case.agreements import Deal
 from planner.case.rules import Limit
+from planner.decisions.breakeven import TOLERANCE
 from planner.decisions.market import Market
 from planner.decisions.problem import Solver, bound_at, taken
 from planner.decisions.subject import Subject, priced, subject_of
@@ -98,9 +100,27 @@ SUBJECTS: dict[str, tuple[Case, Subject]] = {
 }
 
 
+@cache
+def optima(name: str) -> tuple[float, float]:
+    """`with_and_without` of one of `SUBJECTS`."""
+    return with_and_without(*SUBJECTS[name])
+
+
 def valued(case: Case, subject: Subject, **more: Any) -> Value:
     named: dict[str, Any] = {subject.kind: subject.name}
     return planner.value(case, **named, **{"gap": 0.0, **more})
+
+
+PRICED = ("deal", "offer of small", "random 0", "random 3", "random 4")
+"""Subjects whose break-even price is held against optima."""
+AMONG_RULES = ("deal among rules", "offer among rules")
+
+
+@cache
+def with_price(name: str, gap: float = 0.0) -> Value:
+    """One of `SUBJECTS` with its break-even price, without dates."""
+    case, subject = SUBJECTS[name]
+    return valued(case, subject, gap=gap, dates=False)
 
 
 # -- the value -----------------------------------------------------------------------------------
@@ -108,9 +128,9 @@ def valued(case: Case, subject: Subject, **more: Any) -> Value:
 
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_a_value_is_the_difference_of_two_optima(name: str) -> None:
-    case, subject = SUBJECTS[name]
-    with_, without = with_and_without(case, subject)
-    v = valued(case, subject, price=False, dates=False)
+    with_, without = optima(name)
+    known = name in (*PRICED, *AMONG_RULES)
+    v = with_price(name) if known else valued(*SUBJECTS[name], price=False, dates=False)
     assert v.status == "proven"
     assert v.with_ is not None
     assert v.without is not None
@@ -127,9 +147,8 @@ def test_a_value_is_the_difference_of_two_optima(name: str) -> None:
 @pytest.mark.parametrize("gap", [0.002, 0.02])
 def test_with_a_gap_the_interval_holds_the_value(gap: float) -> None:
     for name in ("deal of small", "offer of small", "offer among rules"):
-        case, subject = SUBJECTS[name]
-        with_, without = with_and_without(case, subject)
-        v = valued(case, subject, gap=gap, price=False, dates=False)
+        with_, without = optima(name)
+        v = valued(*SUBJECTS[name], gap=gap, price=False, dates=False)
         assert v.value_low_usd is not None
         assert v.value_high_usd is not None
         slack = CLOSE * without
@@ -186,10 +205,10 @@ def test_what_cannot_be_taken_and_what_is_needed() -> None:
 # -- the break-even price ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["deal", "offer of small", "random 0", "random 3", "random 4"])
+@pytest.mark.parametrize("name", PRICED)
 def test_exact_optima_change_sides_within_the_break_even_price(name: str) -> None:
     case, subject = SUBJECTS[name]
-    v = valued(case, subject, dates=False)
+    v = with_price(name)
     assert v.break_even is not None
     assert v.break_even.low is not None
     assert v.break_even.high is not None
@@ -229,7 +248,7 @@ def test_below_the_low_end_it_is_taken_and_above_the_high_end_refused(
     name: str, gap: float, tmp_path: Path
 ) -> None:
     case, subject = SUBJECTS[name]
-    v = valued(case, subject, gap=gap, dates=False)
+    v = with_price(name, gap)
     assert v.break_even is not None
     low, high = v.break_even.low, v.break_even.high
     assert low is not None
@@ -240,10 +259,10 @@ def test_below_the_low_end_it_is_taken_and_above_the_high_end_refused(
         assert takes(planner.solve(at_price, gap=gap), subject) is wanted
 
 
-@pytest.mark.parametrize("name", ["deal among rules", "offer among rules"])
+@pytest.mark.parametrize("name", AMONG_RULES)
 def test_ends_are_proven_where_the_price_stands_in_rules_too(name: str) -> None:
     case, subject = SUBJECTS[name]
-    v = valued(case, subject, dates=False)
+    v = with_price(name)
     assert v.break_even is not None
     assert not v.break_even.everywhere
     for end, side in ((v.break_even.low, -1), (v.break_even.high, 1)):
@@ -267,8 +286,8 @@ def test_an_end_that_a_gap_leaves_out_is_said() -> None:
 
 
 def test_prices_are_told_by_offer_and_by_chip_hour() -> None:
-    case, subject = SUBJECTS["deal of small"]
-    v = valued(case, subject, dates=False)
+    case = small_with_deal()
+    v = with_price("deal of small")
     assert v.break_even is not None
     assert v.break_even.low is not None
     assert {(p.offer, p.asked_usd_per_chip_hour) for p in v.prices} == {("reserved-2y", 3.7)}
@@ -313,20 +332,27 @@ def test_later_is_never_better_and_each_start_is_that_of_the_date() -> None:
     assert whole == pytest.approx(costs[-1][1] - costs[0][1], rel=1e-6)
 
 
-@pytest.mark.parametrize("gap", [0.0, 0.01])
+@cache
+def from_day_on(name: str, ready: date) -> float:
+    """Cost of the optimum with the subject taken, its offers' windows not before a day."""
+    case, subject = SUBJECTS[name]
+    rows = [
+        o.model_copy(update={"window_from": max(o.window_from or ready, ready)})
+        if getattr(o, subject.kind) == subject.name else o
+        for o in case.offers
+    ]  # fmt: skip
+    return forced(replace(case, offers=tuple(rows)), subject, 1.0, 1e9)
+
+
 @pytest.mark.parametrize("name", ["offer of small", "chip of small", "hours of small"])
+@pytest.mark.parametrize("gap", [0.0, 0.01])
 def test_later_starts_of_offers_are_those_of_their_window(name: str, gap: float) -> None:
     case, subject = SUBJECTS[name]
     v = valued(case, subject, gap=gap, price=False)
     assert len(v.starts) >= 2
     previous = -np.inf
     for start in v.starts:
-        rows = [
-            o.model_copy(update={"window_from": max(o.window_from or start.ready, start.ready)})
-            if getattr(o, subject.kind) == subject.name else o
-            for o in case.offers
-        ]  # fmt: skip
-        exact = forced(replace(case, offers=tuple(rows)), subject, 1.0, 1e9)
+        exact = from_day_on(name, start.ready)
         assert start.with_low_usd <= exact * (1 + CLOSE)
         assert start.with_high_usd >= exact * (1 - CLOSE)
         assert exact >= previous * (1 - CLOSE)
@@ -385,7 +411,7 @@ def test_prices_of_a_pool_leave_other_pools_alone() -> None:
 
 
 def test_two_runs_tell_the_same() -> None:
-    case, subject = SUBJECTS["deal of small"]
+    case, subject = SUBJECTS["deal among rules"]
     told = [valued(case, subject, gap=0.01).as_dict() for _ in range(2)]
     for one in told:
         del one["seconds"]
@@ -413,9 +439,18 @@ def test_no_time_at_all_is_unproven() -> None:
 def test_rounds_of_cuts_value_as_explicit_flows_do() -> None:
     """However redundancy is held; the cuts of one solve serve the next."""
     case = tiny_rules_case()
-    one = planner.value(case, offer="term-6m", gap=0.0, redundancy="explicit", price=False)
-    other = planner.value(case, offer="term-6m", gap=0.0, redundancy="rounds", price=False)
+    one = planner.value(case, offer="term-6m", gap=0.0, redundancy="explicit")
+    other = planner.value(case, offer="term-6m", gap=0.0, redundancy="rounds")
     assert one.value_low_usd == pytest.approx(other.value_low_usd, abs=1.0)
+    assert one.break_even is not None
+    assert other.break_even is not None
+    for end in ("low", "high"):
+        found = getattr(one.break_even, end)
+        assert found == pytest.approx(getattr(other.break_even, end), rel=TOLERANCE)
+    assert one.break_even.low is not None
+    assert one.break_even.high is not None
+    # Refusals are proven at each price, so that the search ends as narrow as where costs move.
+    assert one.break_even.high <= 1.01 * one.break_even.low
     costs = [[s.with_high_usd for s in v.starts] for v in (one, other)]
     assert costs[0] == pytest.approx(costs[1], rel=1e-6)
     waived = planner.value(case, offer="term-6m", gap=0.0, redundancy="waived", price=False)

@@ -221,8 +221,11 @@ def test_contingencies_say_served_and_promised() -> None:
     table = plan.tables["contingencies"]
     assert len(axes.texts) == len(table)
     said = [text.get_text() for text in axes.texts]
-    for words, row in zip(said, table.to_dict("records"), strict=True):
+    assert (table.bound_to_lost_share > 0).any()
+    for cell, row in zip(said, table.to_dict("records"), strict=True):
         served, promised = row["least_share_served"], row["promised_share"]
+        words = cell.removesuffix(" *")
+        assert (words != cell) == (row["bound_to_lost_share"] > 0)
         if promised == 0:
             assert words == "none promised"
         elif served < promised - 1e-6:
@@ -273,12 +276,26 @@ def test_formats_and_styles(format_: str, magic: bytes, style: Any) -> None:
     assert all(data.startswith(magic) for data in first.values())
 
 
-def test_print_tells_series_apart_without_colour() -> None:
-    names = ["capacity"]
-    light = plot.render(small_plan(), "svg", names, "light")["capacity"]
-    paper = plot.render(small_plan(), "svg", names, "print")["capacity"]
+@pytest.mark.parametrize("name", ["capacity", "training"])
+def test_print_tells_series_apart_without_colour(name: str) -> None:
+    light = plot.render(small_plan(), "svg", [name], "light")[name]
+    paper = plot.render(small_plan(), "svg", [name], "print")[name]
     assert b"<pattern" in paper
     assert b"<pattern" not in light
+
+
+def test_a_chip_has_one_hatch_in_print() -> None:
+    with styled("print"):
+        bars = plot.FIGURES["capacity"].draw(small_plan()).containers
+        runs = plot.FIGURES["training"].draw(small_plan()).get_legend()
+    held = {str(bar.get_label()): bar.patches[0].get_hatch() for bar in bars}  # type: ignore[attr-defined]
+    assert runs is not None
+    shown = {
+        text.get_text(): patch.get_hatch()
+        for text, patch in zip(runs.get_texts(), runs.get_patches(), strict=True)
+    }
+    assert len(shown) > 2
+    assert shown == {chip: held[chip] for chip in shown}
 
 
 def test_vendors_keep_their_colour_and_strangers_get_one() -> None:

@@ -58,16 +58,18 @@ def general_problem() -> Problem:
     return problem_of(small_plan(), spec(MOVING_RATES))
 
 
-def exact_costs(period: Period, z: Floats, rows: Ints | None = None) -> Floats:
-    """Exact recourse cost of scenarios whose rates and prices stay."""
-    solver = BlockSolver(period.merged.block)
+def exact_costs(period: Period, z: Floats, columns: Ints | None = None) -> Floats:
+    """Exact recourse cost of scenarios whose rates and prices stay.
+
+    `columns` are serving columns to begin with; the optimum is that of all.
+    """
+    solver = BlockSolver(period.merged.block, columns=columns)
     sides = period.sides(z)
-    every = np.arange(len(z)) if rows is None else rows
-    features = period.features(z)[every]
-    out = np.empty(len(every))
+    features = period.features(z)
+    out = np.empty(len(z))
     # Neighbours one after another: half the time.
     for i in tour(features / np.maximum(features.std(axis=0), 1e-9)).tolist():
-        out[i] = solver.solve(sides, int(every[i])).cost_usd
+        out[i] = solver.solve(sides, i).cost_usd
     return out
 
 
