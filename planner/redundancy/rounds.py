@@ -135,9 +135,13 @@ class Rounds:
     def transport(self, t: int) -> Transport:
         """The hot problem of a period."""
         if t not in self._transports:
-            gates = self.asked.gates
-            self._transports[t] = Transport(self.asked.rate[:, :, t], gates.at(t), len(gates.row))
+            self._transports[t] = self.new_transport(t)
         return self._transports[t]
+
+    def new_transport(self, t: int, *, plain: bool = False) -> Transport:
+        """A problem of a period; `plain` as `Transport` has it."""
+        gates = self.asked.gates
+        return Transport(self.asked.rate[:, :, t], gates.at(t), len(gates.row), plain=plain)
 
     def cut(self, at: tuple[int, int, int], price: Floats, left: Floats) -> Cut:
         """The cut of prices that proves most about what is left of a block [p + g]."""

@@ -35,7 +35,7 @@ def survey(rounds: Rounds, x: Floats) -> Survey:
     cover: dict[tuple[int, int, int, int, int], float] = {}
     short: list[Cut] = []
     for t in np.flatnonzero(asked.owed.any(axis=(0, 2))).tolist():
-        problem = rounds.transport(t)
+        problem = rounds.new_transport(t, plain=True)
         # Slice by slice: contingencies of one slice differ less than slices of one contingency.
         for s, k in np.argwhere(asked.owed[:, t, :].T).tolist():
             stands = np.where(asked.serves[k, :, t], chips[k, :, t, s], 0.0)

@@ -259,19 +259,14 @@ class Search:
                 self._dive(result, 0)
         return result
 
-    def branch(self, nodes: int, with_plan: int | None = None) -> None:
+    def branch(self, nodes: int) -> None:
         """Branch until the gap is reached, the limits say stop, or `nodes` nodes are solved.
-
-        `with_plan` are the nodes that are enough once there is a plan, as many unless given.
 
         Columns of the lowest rank are branched first, and of those the most fractional.
         """
         since = time.perf_counter()
-        count = planned = 0
-        most = nodes if with_plan is None else with_plan
-        while self._heap and self.gap > self.tolerance and self.keep_going():
-            if count >= nodes or planned >= most:
-                break
+        count = 0
+        while self._heap and self.gap > self.tolerance and self.keep_going() and count < nodes:
             _, at = heapq.heappop(self._heap)
             if at not in self._points:
                 self._reopen(at)
@@ -290,7 +285,6 @@ class Search:
                 self.session.set_basis(basis)
                 result = self._solve_node(child)
                 count += 1
-                planned += bool(np.isfinite(self.best))
                 if result.status == "optimal":
                     self._explore(child, result, count)
             if all(n.bound > -np.inf for n in self.nodes[-2:]):

@@ -24,9 +24,8 @@ from planner.solve.sift import SIFTED
 from planner.solve.strategy import Choice, Strategy, chosen
 
 Floats = npt.NDArray[np.float64]
-FIRST_NODES, NODES_WITH_PLAN = 40, 12
-"""Nodes branched before HiGHS is asked to improve the plan of a large problem: all, and those
-after the first plan."""
+FIRST_NODES = 40
+"""Nodes branched before HiGHS is asked to improve the plan of a large problem."""
 SMALL = 5_000
 """Problems with fewer columns are branched to the end: their nodes cost milliseconds."""
 STRUCTURE = (("sign", "in_tier"), ("qualify", "leave"), ("carries",))
@@ -169,7 +168,7 @@ def solve_matrix(
             if hot is not None and hot.whole is not None:
                 _begin(search, hot.whole)
             if dives:
-                search.branch(*((10**9,) if small else (FIRST_NODES, NODES_WITH_PLAN)))
+                search.branch(10**9 if small else FIRST_NODES)
                 if not small and search.gap > search.tolerance and search.keep_going():
                     _improve(search)
                     search.branch(10**9)
