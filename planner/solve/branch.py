@@ -15,8 +15,8 @@ from planner.matrix import Matrix, RowBatch
 from planner.solve.certificate import Node, node_bounds, proven_bound
 from planner.solve.dive import dive, fractional
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, relative_gap
-from planner.solve.session import Basis, LpResult, Session
-from planner.solve.sift import sifted
+from planner.solve.session import Basis, LpResult, Session, interior_point
+from planner.solve.sift import INTERIOR, sifted, sifted_inside
 
 Floats = npt.NDArray[np.float64]
 EXACT = 1e-9
@@ -118,6 +118,8 @@ class Search:
         """Relaxation of a node; notes its duals and its bound."""
         low, high = node_bounds(self.matrix, self.nodes, at)
         self.session.set_bounds(self.integer, low[self.integer], high[self.integer])
+        if at == 0:
+            self._begin_inside()
         result = self.session.solve_lp(self.left())
         if at == 0:
             result = self.narrow(result)
@@ -135,13 +137,24 @@ class Search:
         node.bound = found
         return result
 
+    def _begin_inside(self) -> None:
+        """Hold what matters near an interior point, where the simplex would take too long."""
+        if not (self.sift and self.matrix.shape[1] >= INTERIOR and interior_point()):
+            return
+        since = time.perf_counter()
+        inside = self.session.solve_interior(self.left())
+        self.iterations += inside.iterations
+        if inside.status == "optimal":
+            self.session = sifted_inside(self.session, inside)
+        self._timed("interior point", since)
+
     def narrow(self, result: LpResult) -> LpResult:
         """From the root's relaxation on, hold only the columns that matter, where there are many.
 
         The search goes on in a session that takes in what a relaxation wants, so that each is
         that of the whole problem.
         """
-        if not self.sift or result.status != "optimal":
+        if not self.sift or result.status != "optimal" or not self.session.active.all():
             return result
         self.session = sifted(self.session, result, priced=True)
         return self.session.solve_lp(self.left())

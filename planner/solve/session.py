@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Any
 
 import highspy
@@ -57,6 +58,11 @@ class Basis:
     """Status [column]."""
     rows: npt.NDArray[np.int8]
     """Status [row]."""
+
+
+def interior_point() -> bool:
+    """Whether HiPO is there: it comes with `highspy-extras`."""
+    return find_spec("highspy_extras") is not None
 
 
 class Session:
@@ -324,6 +330,26 @@ class Session:
         elif status == "infeasible":
             y = self._dual_ray()
         return LpResult(status, x, y, info.simplex_iteration_count)
+
+    def solve_interior(self, time_limit_s: float | None = None) -> LpResult:
+        """Solve the relaxation by HiPO, without crossover: near its optimum, and no basis.
+
+        Needs `highspy-extras` (`interior_point()`); anything but "optimal" says that it gave none.
+        """
+        self._heed = True
+        h = self._highs
+        limit = 1e30 if time_limit_s is None else h.getRunTime() + max(time_limit_s, 0.01)
+        for name, value in (("time_limit", limit), ("solver", "hipo"), ("run_crossover", "off")):
+            h.setOptionValue(name, value)
+        h.run()
+        status = _STATUS.get(h.getModelStatus(), "error")
+        solution = h.getSolution()
+        for name, value in (("solver", "choose"), ("run_crossover", "on")):
+            h.setOptionValue(name, value)
+        if status != "optimal":
+            return LpResult(status, np.zeros(0), np.zeros(0), 0)
+        y = np.asarray(solution.row_dual) * self._row * _MILLION
+        return LpResult(status, self._point(solution.col_value), y, h.getInfo().ipm_iteration_count)
 
     def _point(self, values: Any) -> Floats:
         """The solver's values as a point of the whole matrix, in its units."""

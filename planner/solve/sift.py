@@ -19,6 +19,11 @@ from planner.solve.session import BASIC, LOWER, Basis, LpResult, Session
 Floats = npt.NDArray[np.float64]
 SIFTED = 50_000
 """Columns from which on a problem is sifted: smaller ones gain nothing."""
+INTERIOR = 600_000
+"""Columns from which on the root is first solved by HiPO, where it is installed: below, the simplex
+takes less."""
+USED = 1.0
+"""Value, in units of the column, from which on a column counts as used at an interior point."""
 KEPT, KEPT_PRICED = 8, 4
 """Columns of each row that are kept, beside those that must be: alternatives when others are
 rounded away. Fewer where others may join."""
@@ -51,6 +56,12 @@ def sifted_from(session: Session, basis: Basis, y: Floats, plan: Basis | None) -
     out = Session(session.matrix, session.threads, session.stop, active, priced=True)
     out.set_basis(basis, mend=True)
     return out
+
+
+def sifted_inside(session: Session, result: LpResult) -> Session:
+    """A priced session with the columns that matter near a point that has no basis."""
+    active = _near(session.matrix, result.x > USED, result.y, KEPT_PRICED)
+    return Session(session.matrix, session.threads, session.stop, active, priced=True)
 
 
 def _near(

@@ -14,8 +14,8 @@ from planner.case import load_case
 from planner.instance import build_instance
 from planner.redundancy.mode import Redundancy
 from planner.redundancy.problem import compiled_problem
-from planner.solve.session import LpResult, Session
-from planner.solve.sift import sifted
+from planner.solve.session import LpResult, Session, interior_point
+from planner.solve.sift import sifted, sifted_inside
 from tests.redundancy.test_rounds import resilient
 
 RUN = sys.modules["planner.solve.run"]
@@ -123,3 +123,27 @@ def test_a_basis_fits_a_session_that_holds_other_columns() -> None:
     assert inner.solve_lp().iterations == 0
     whole.set_basis(inner.basis())
     assert whole.solve_lp().iterations == 0
+
+
+@pytest.mark.skipif(not interior_point(), reason="highspy-extras is not installed")
+def test_a_root_from_an_interior_point_proves_what_the_simplex_does(
+    monkeypatch: pytest.MonkeyPatch, few: None
+) -> None:
+    matrix, _ = compiled_problem(build_instance(load_case(Path("data/small"))))
+    whole = Session(matrix).solve_lp()
+    cost = float(matrix.objective @ whole.x)
+    session = Session(matrix)
+    inside = session.solve_interior()
+    assert inside.status == "optimal"
+    assert float(matrix.objective @ inside.x) == pytest.approx(cost, rel=1e-5)
+    held = sifted_inside(session, inside)
+    assert not held.active.all()
+    assert float(matrix.objective @ held.solve_lp().x) == pytest.approx(cost, rel=1e-9)
+    # The session itself goes on by simplex.
+    assert float(matrix.objective @ session.solve_lp().x) == pytest.approx(cost, rel=1e-9)
+    monkeypatch.setattr(RUN, "SIFTED", 0)
+    monkeypatch.setattr(sys.modules["planner.solve.branch"], "INTERIOR", 0)
+    plan = planner.solve(load_case(Path("data/small")), gap=1e-4)
+    assert "interior point" in plan.summary["seconds"]["within_solve"]
+    assert plan.summary["status"] == "proven"
+    audit_plan(plan).require()
