@@ -32,6 +32,8 @@ _DUAL, _PRIMAL = 1, 4
 """Simplex strategies of HiGHS."""
 LOWER, BASIC = 0, 1
 """Status of a column at its lower bound, and of a basic column or row."""
+_INSIDE = 1e-5
+"""Relative gap at which an interior point is near enough: the simplex does the rest."""
 _PRICE = 1e-8
 """Reduced cost, million USD per unit of the solver, that counts as none: its dual tolerance."""
 
@@ -339,12 +341,21 @@ class Session:
         self._heed = True
         h = self._highs
         limit = 1e30 if time_limit_s is None else h.getRunTime() + max(time_limit_s, 0.01)
-        for name, value in (("time_limit", limit), ("solver", "hipo"), ("run_crossover", "off")):
+        for name, value in (
+            ("time_limit", limit),
+            ("solver", "hipo"),
+            ("run_crossover", "off"),
+            ("ipm_optimality_tolerance", _INSIDE),
+        ):
             h.setOptionValue(name, value)
         h.run()
         status = _STATUS.get(h.getModelStatus(), "error")
         solution = h.getSolution()
-        for name, value in (("solver", "choose"), ("run_crossover", "on")):
+        for name, value in (
+            ("solver", "choose"),
+            ("run_crossover", "on"),
+            ("ipm_optimality_tolerance", 1e-8),
+        ):
             h.setOptionValue(name, value)
         if status != "optimal":
             return LpResult(status, np.zeros(0), np.zeros(0), 0)
