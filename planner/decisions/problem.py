@@ -34,8 +34,6 @@ from planner.throughput.rates import Rates, rates_of
 Floats = npt.NDArray[np.float64]
 TAKEN = "taken"
 """Row that says whether the subject of a decision is taken."""
-STAYS = ("place", "leave", "carries")
-"""Components that a plan near another one takes over from it."""
 Tell = Callable[[str, Event | None], None]
 """Takes what is being solved, and the solve's own progress."""
 
@@ -168,14 +166,14 @@ class Solver:
             bound = bound_at(proof, matrix)
             if bound > known:
                 known, best = bound, proof
-        if whole is not None and (np.isfinite(known) or is_large(matrix)):
-            plan = self.near(problem, matrix, whole, f"{what}: the plan before")
-            whole = plan.whole if len(plan.whole) else None
+        if whole is not None and np.isfinite(known) and not is_large(matrix):
+            # On a large problem the search settles the guess itself, as soon as it has a basis.
+            plan = self.routed(problem, matrix, whole, f"{what}: the plan before")
             above = plan.objective_usd - known
             if len(plan.whole) and above <= self.margin * abs(plan.objective_usd):
                 return replace(plan, bound_usd=known, nodes=best.nodes, cuts=best.cuts)
         self.solves += 1
-        found = self._searched(problem, matrix, what, whole)
+        found = self._searched(problem, matrix, what, whole, known)
         if known > found.bound_usd:
             found = replace(found, bound_usd=known, nodes=best.nodes, cuts=best.cuts)
         return found
@@ -186,23 +184,22 @@ class Solver:
         matrix: Matrix,
         what: str,
         whole: Floats | None = None,
+        known_usd: float = -np.inf,
         *,
         keep: bool = True,
-        gap: float | None = None,
     ) -> Evidence:
         """One run of the search; with `keep` its basis and its cuts serve the next ones."""
         self.tell(what, None)
         rounds = Rounds.of(problem.inst, matrix) if problem.mode == "rounds" else None
         known = list(self._cuts)
-        asked_gap = self.gap if gap is None else gap
-        options = SolveOptions(asked_gap, _least(self.left()), self.threads)
+        options = SolveOptions(self.gap, _least(self.left()), self.threads)
 
         def progress(event: Event) -> None:
             self.tell(what, event)
 
         try:
             if rounds is None:
-                hot = Start(whole, self._basis.get(matrix.shape))
+                hot = Start(whole, self._basis.get(matrix.shape), known_usd)
                 found = solve_matrix(matrix, options, progress, hot=hot)
                 if keep and found.root is not None:
                     self._basis[matrix.shape] = found.root
@@ -212,7 +209,7 @@ class Solver:
                     matrix, options, progress, asked,
                     lambda stop: asked.give(known) if known
                     else first_cuts(problem.inst, matrix, asked, stop),
-                    Start(whole),
+                    Start(whole, None, known_usd),
                 )  # fmt: skip
                 if keep:
                     self._cuts = list(asked.cuts)
@@ -223,26 +220,6 @@ class Solver:
         if found.status == "interrupted":
             raise UnprovenError(f"interrupted while solving {what}")
         return evidence_of(found, matrix)
-
-    def near(self, problem: Compiled, matrix: Matrix, whole: Floats, what: str) -> Evidence:
-        """A plan near the whole numbers of another, or none; its bound says nothing.
-
-        On a large problem placements and what is left of contracts stay as they were, and one dive
-        decides the rest; on a small one all of it stays.
-        """
-        if not is_large(matrix):
-            return self.routed(problem, matrix, whole, what)
-        low, high = matrix.lower.copy(), matrix.upper.copy()
-        guess = np.zeros(matrix.shape[1])
-        guess[matrix.integer] = whole
-        for name in STAYS:
-            if name in matrix.columns:
-                at = matrix.columns[name]
-                low[at] = high[at] = np.clip(guess[at], low[at], high[at])
-        self.routings += 1
-        fixed = replace(matrix, lower=low, upper=high)
-        found = self._searched(problem, fixed, what, keep=False, gap=1.0)
-        return replace(found, bound_usd=-np.inf, nodes=(), cuts=None)
 
     def relaxed(self, matrix: Matrix, what: str) -> Evidence:
         """The relaxation of a problem, as a proof without a plan; further rows are left out."""

@@ -43,6 +43,8 @@ class Search:
     sift: bool = False
     """Whether rounds at the root and dives go without the columns that are far from being used."""
     started: float = field(default_factory=time.perf_counter)
+    known: float = -np.inf
+    """Lower bound that is proven elsewhere, USD; it counts for the gap alone."""
     nodes: list[Node] = field(default_factory=list)
     best_x: Floats = field(default_factory=lambda: np.zeros(0))
     best: float = np.inf
@@ -79,8 +81,9 @@ class Search:
 
     @property
     def gap(self) -> float:
-        """Relative gap so far."""
-        return relative_gap(self.best, self.bound) if np.isfinite(self.best) else np.inf
+        """Relative gap so far, to what is proven here or elsewhere."""
+        bound = max(self.bound, self.known)
+        return relative_gap(self.best, bound) if np.isfinite(self.best) else np.inf
 
     @property
     def tolerance(self) -> float:

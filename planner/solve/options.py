@@ -64,13 +64,16 @@ class Event:
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """What a solve may begin with. Both only save time: a wrong guess proves nothing."""
+    """What a solve may begin with. It only saves time: a wrong guess proves nothing."""
 
     whole: npt.NDArray[np.float64] | None = None
     """Values of the whole-number columns, in their order, as a plan of a like problem has them;
     left aside where the rows do not allow them."""
     basis: Basis | None = None
     """Basis of the relaxation of a problem with as many rows and columns."""
+    bound_usd: float = -np.inf
+    """Lower bound that is proven elsewhere, USD: the search ends with a plan within the gap of it,
+    whatever its own tree proves by then."""
 
 
 Progress = Callable[[Event], None]

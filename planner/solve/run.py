@@ -49,7 +49,7 @@ class Solution:
     bound_usd: float
     """Lower bound on every plan's cost by weak duality, USD."""
     gap: float
-    """(objective - bound) / |objective|."""
+    """(objective - bound) / |objective|, the bound being the better one where a start gave one."""
     nodes: tuple[Node, ...]
     """Tree of branchings; its leaves carry the duals that prove the bound."""
     seconds: dict[str, float]
@@ -152,6 +152,7 @@ def solve_matrix(
             {0, PLACEMENTS},
             matrix.shape[1] >= SIFTED,
             started,
+            -np.inf if hot is None else hot.bound_usd,
         )
         if first_rows is not None:
             search.phases["first cuts"] = learnt

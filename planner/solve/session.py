@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -147,7 +148,15 @@ class Session:
         self._log = int(kinds.kCallbackMipLogging)
         self._on_mip: Callable[[float, float], None] | None = None
         self._heed = True
-        self._highs.setCallback(self._callback, None)
+        # Through a weak reference: HiGHS would else keep the session, and all its memory, for ever.
+        mine = weakref.WeakMethod(self._callback)
+
+        def callback(kind: int, message: str, out: Any, into: Any, data: Any) -> None:
+            heard = mine()
+            if heard is not None:
+                heard(kind, message, out, into, data)
+
+        self._highs.setCallback(callback, None)
         for kind in (
             kinds.kCallbackSimplexInterrupt,
             kinds.kCallbackIpmInterrupt,

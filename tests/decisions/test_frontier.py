@@ -139,7 +139,7 @@ def test_neighbours_save_solves(monkeypatch: pytest.MonkeyPatch) -> None:
     found = planner.frontier(slack, "limits.cash", start=1e12, stop=1e11, points=6, gap=0.0)
     assert found.solves == 1
     assert (found.points.bound_found_at == 1e12).all()
-    monkeypatch.setattr(Solver, "near", lambda *_: pytest.fail("no plan before the first"))
+    monkeypatch.setattr(Solver, "routed", lambda *_: pytest.fail("no plan before the first"))
     assert planner.frontier(
         slack, "limits.cash", start=1e12, stop=1e11, points=2, gap=1.0, time_limit_s=0.0
     ).points.status.tolist() == ["unproven", "unproven"]
