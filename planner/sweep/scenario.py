@@ -21,6 +21,8 @@ from planner.sweep.spec import Factor, Spec
 
 MOVES = ("demand", "demand_growth", "capacity", "slip_days", "deal", "price")
 """Kinds that a case can be written for."""
+MOST_DAYS = 36_500
+"""Furthest that a date moves: a calendar ends, too."""
 
 
 def check_replan(case: Case, spec: Spec) -> None:
@@ -130,6 +132,9 @@ def _chip_fits(case: Case, factor: Factor, chip: str) -> bool:
 
 def _slip(case: Case, _spec: Spec, factor: Factor, value: float) -> Case:
     """Ready-for-service dates of chips and of deals on them, later; lots cannot start before."""
+    if abs(value) > MOST_DAYS:
+        rule = f"{value:g} days are more than {MOST_DAYS:,} either way"
+        raise InputError([Fault("spec", rule, None, f"factor '{factor.name}'")])
     late = timedelta(round(value))
     rows, deals = [], []
     for chip in case.chips:

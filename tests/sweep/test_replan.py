@@ -117,6 +117,12 @@ def test_a_share_above_one_is_a_fault_of_the_case() -> None:
         scenario_case(small_plan().case, what, np.array([3.0]))
 
 
+def test_a_date_moves_within_the_calendar() -> None:
+    what = spec([{"name": "late", "kind": "slip_days"}], design="list", rows=[[1e6]])
+    with pytest.raises(InputError, match="36,500"):
+        scenario_case(small_plan().case, what, np.array([1e6]))
+
+
 def replanned(tmp_path: Path, name: str, what: Spec, **more: Any) -> Any:
     return replan(small_plan(), what, out=tmp_path / f"{name}.parquet", gap=0.0, **more)
 

@@ -45,6 +45,24 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"correlation": [{"factors": ["growth", "nobody"], "rho": 0.5}]}, "no factor 'nobody'"
     ),
     "empty list": ({"design": "list"}, "has no rows"),
+    "rows of a drawn design": ({"rows": [[0.0] * 6]}, "latin-hypercube takes none"),
+    "narrow row": ({"design": "list", "rows": [[0.0] * 5]}, "rows: 1: 5 values for 6 factors"),
+    "correlated grid": (
+        {"design": "grid", "factor": [{"name": "a", "kind": "demand", "values": [1]},
+                                      {"name": "b", "kind": "demand", "values": [1]}],
+         "correlation": [{"factors": ["a", "b"], "rho": 0.5}]},
+        "nothing is drawn in a grid",
+    ),
+    "scenarios of a grid": (
+        {"design": "grid", "scenarios": 10,
+         "factor": [{"name": "a", "kind": "demand", "values": [1, 2]}]},
+        "a grid has its own number",
+    ),
+    "grid of too many": (
+        {"design": "grid", "factor": [{"name": f"f{i}", "kind": "demand", "values": [*range(100)]}
+                                      for i in range(5)]},
+        "10,000,000,000 scenarios",
+    ),
 }  # fmt: skip
 
 
@@ -65,12 +83,110 @@ def test_every_fault_is_told_at_once() -> None:
     assert "factor 'b'" in str(caught.value)
 
 
+RANGES = {
+    "demand": (0.0, None),
+    "demand_growth": (-1.0, None),
+    "capacity": (0.0, None),
+    "deal": (0.0, 1.0),
+    "price": (0.0, None),
+    "efficiency": (-1.0, None),
+    "rate_band": (-1.0, 1.0),
+    "lost": (0.0, 2.0),
+}
+NAMES = ["", "alder", "birch"]
+
+
+def told(**values: Any) -> list[str]:
+    """Faults of a specification, without their file."""
+    with pytest.raises(InputError) as caught:
+        spec_of(values)
+    return [str(fault).removeprefix("spec: ") for fault in caught.value.faults]
+
+
+@pytest.mark.parametrize("kind", RANGES)
+def test_values_outside_of_the_range_of_their_kind_are_refused(kind: str) -> None:
+    """Of grids, choices, rows and the ends of draws; what lies on the ends is taken."""
+    low, high = RANGES[kind]
+    ends = [end for end in (low, high) if end is not None]
+    outside = [low - 0.25] + ([high + 1.25] if high is not None else [])
+    rules = [f"{low - 0.25:g} is below {low:g}"]
+    rules += [f"{high + 1.25:g} is above {high:g}"] if high is not None else []
+    one: dict[str, Any] = {"name": "a", "kind": kind}
+    if kind == "lost":
+        one["values"] = NAMES
+    rows = [[value] for value in (ends[0], *outside, ends[-1])]
+    assert told(design="list", factor=[one], rows=rows) == [
+        f"rows: {i}: factor 'a': {rule}" for i, rule in enumerate(rules, 2)
+    ]
+    assert spec_of({"design": "list", "factor": [one], "rows": [[v] for v in ends]}).count
+    if kind in ("lost", "deal"):
+        for draw in ({"kind": "uniform", "low": 0, "high": 1}, {"kind": "lognormal", "sigma": 1},
+                     {"kind": "normal", "mean": 0, "sd": 1}):  # fmt: skip
+            assert told(factor=[{**one, "draw": draw}]) == [
+                f"factor 'a': draw: {kind} takes draws of kind choice only"
+            ]
+        (half,) = told(design="list", factor=[one], rows=[[0.5]])
+        assert half == "rows: 1: factor 'a': 0.5 is not a whole number"
+    if kind == "lost":
+        return
+    assert told(design="grid", factor=[{**one, "values": [*ends, *outside]}]) == [
+        f"factor 'a': values: {rule}" for rule in rules
+    ]
+    assert spec_of({"design": "grid", "factor": [{**one, "values": ends}]}).count == len(ends)
+    if kind == "deal":
+        return
+    top = 3.0 if high is None else high
+    shapes: list[dict[str, Any]] = [{"kind": "uniform"}, {"kind": "triangular", "mode": 0.5}]
+    for draw in (*shapes,
+                 {"kind": "normal", "mean": 0.5, "sd": 1}):  # fmt: skip
+        wide = {**draw, "low": outside[0], "high": top if high is None else outside[1]}
+        ends_told = [
+            f"factor 'a': draw: {end}: {rule}"
+            for end, rule in zip(("low", "high"), rules, strict=False)
+        ]
+        assert told(factor=[{**one, "draw": wide}]) == ends_told
+        assert spec_of({"factor": [{**one, "draw": {**draw, "low": low, "high": top}}]})
+
+
+def test_a_normal_ends_where_its_kind_does() -> None:
+    wide = {"kind": "normal", "mean": 0.1, "sd": 2.0}
+    for kind, (low, high) in RANGES.items():
+        if kind in ("lost", "deal"):
+            continue
+        values = page(spec([{"name": "a", "kind": kind, "draw": wide}], scenarios=2000), 0)
+        assert values.min() == low
+        assert values.max() == high if high is not None else values.max() > 4
+    late = page(spec([{"name": "a", "kind": "slip_days", "draw": wide}], scenarios=2000), 0)
+    assert late.min() < -4
+    narrow = {**wide, "low": 0.5}
+    assert page(spec([{"name": "a", "kind": "demand", "draw": narrow}]), 0).min() == 0.5
+    (fault,) = told(factor=[{"name": "a", "kind": "price", "draw": {**wide, "high": -1}}])
+    assert fault == "factor 'a': draw: high: -1 is below 0"
+
+
+def test_a_lognormal_has_no_end() -> None:
+    draw = {"kind": "lognormal", "sigma": 1}
+    (fault,) = told(factor=[{"name": "a", "kind": "rate_band", "draw": draw}])
+    assert fault == "factor 'a': draw: a lognormal has no largest value; rate_band ends at 1"
+
+
+def test_all_that_is_wrong_with_a_factor_is_told_at_once() -> None:
+    bad = {
+        "name": "a", "kind": "price", "where": {"class": "batch", "model": "small"},
+        "values": [-1, 2, -3], "draw": {"kind": "choice", "weights": [0]},
+    }  # fmt: skip
+    worse = {"name": "b", "kind": "demand", "values": ["x", "y"],
+             "draw": {"kind": "triangular", "low": -2, "mode": 5, "high": 1}}  # fmt: skip
+    assert len(told(factor=[bad, worse])) == 6 + 4
+
+
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
         (factor("a", "demand", 0, 1, model="nobody"), "touches nothing"),
         (factor("a", "capacity", 0, 1, cloud="nobody"), "touches nothing"),
-        (factor("a", "deal", 0, 1), "touches nothing"),
+        ({"name": "a", "kind": "deal", "values": [0, 1],
+          "draw": {"kind": "choice", "weights": [1, 1]}}, "touches nothing"),
         (
             {"name": "a", "kind": "lost", "values": ["", "nobody"],
              "draw": {"kind": "choice", "weights": [1, 1]}},
@@ -85,7 +201,8 @@ def test_a_factor_that_touches_nothing_is_a_fault(bad: dict[str, Any], words: st
 
 def test_a_factor_that_touches_nothing_may_be_ignored() -> None:
     """Plans that differ in what it moves are compared under one specification."""
-    idle = [*FACTORS[:2], factor("a", "deal", 0, 1)]
+    signed = {"kind": "choice", "weights": [1, 1]}
+    idle = [*FACTORS[:2], {"name": "a", "kind": "deal", "values": [0, 1], "draw": signed}]
     found = problem_of(small_plan(), spec(idle, untouched="ignore"))
     plain = problem_of(small_plan(), spec(FACTORS[:2]))
     for one, other in zip(found.periods, plain.periods, strict=True):
@@ -110,12 +227,28 @@ values = ["", "alder"]
     (tmp_path / "rows.csv").write_text("lost,growth,more\nbirch,0.1,1\nalder,x,1\n")
     with pytest.raises(InputError) as caught:
         load_spec(tmp_path / "a.toml")
-    told = [str(f) for f in caught.value.faults]
-    assert told == [
+    assert [str(f) for f in caught.value.faults] == [
         "rows.csv:1: more: is no factor",
-        "rows.csv:3: growth: 'x' is not a value of it",
         "rows.csv:2: lost: 'birch' is not a value of it",
+        "rows.csv:3: growth: 'x' is not a value of it",
     ]
+    # What is wrong with the specification is told beside what is wrong with its rows.
+    (tmp_path / "rows.csv").write_text("lost,growth,lost\nalder,-2,alder\n\n,1\nalder,nan,x\n")
+    (tmp_path / "a.toml").write_text('seed = -1\ndesign = "grid"\n' + text)
+    with pytest.raises(InputError) as caught:
+        load_spec(tmp_path / "a.toml")
+    assert [str(f) for f in caught.value.faults] == [
+        "rows.csv:1: lost: stands twice",
+        "rows.csv:2: growth: -2 is below -1",
+        "rows.csv:4: 2 values for 3 columns",
+        "rows.csv:5: growth: nan is no finite number",
+        "rows.csv:5: lost: 'x' is not a value of it",
+        "a.toml: design: a list has no other design",
+        "a.toml: seed: Input should be greater than or equal to 0",
+    ]
+    (tmp_path / "rows.csv").write_text('"a')
+    with pytest.raises(InputError, match="cannot be read"):
+        load_spec(tmp_path / "a.toml")
 
 
 @pytest.mark.parametrize("text", ["a = [", "\xff", None])
