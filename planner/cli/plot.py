@@ -27,15 +27,14 @@ def _drawings(result: SweepResult, pair: str | None) -> dict[str, Callable[[], A
     two = widest_pair(result) if pair is None else tuple(pair.split(","))
     if pair is not None and len(two) != 2:
         raise InputError([Fault("--pair", f"'{pair}' is not two factors, A,B")])
-    beyond = "cost beyond contracts, billion USD"
     out: dict[str, Callable[[], Any]] = {
         "tornado": lambda: plot.tornado(tornado_frame(result)),
-        "fan": lambda: plot.fan(fan_frame(result), words=beyond),
+        "fan": lambda: plot.fan(fan_frame(result), name="cost beyond contracts, at least"),
     }
     if len(two) == 2:
-        cost = f"cost by {two[0]} (down) and {two[1]} (across), billion USD"
-        heat = heat_frame(result, *two)
-        out["heat_map"] = lambda: plot.heat_map(heat, words=cost)
+        rows, columns = two
+        heat = heat_frame(result, rows, columns)
+        out["heat_map"] = lambda: plot.heat_map(heat, rows=rows, columns=columns)
     return out
 
 

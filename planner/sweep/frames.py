@@ -29,7 +29,7 @@ def tornado_frame(result: SweepResult) -> pd.DataFrame:
 
 
 def heat_frame(result: SweepResult, first: str, second: str, bins: int = BINS) -> pd.DataFrame:
-    """Mean cost by two factors: row, column, value (billion USD).
+    """Mean cost by two factors: row, column, usd; lower bounds unless every block was solved.
 
     Raises InputError for a factor that the sweep does not have.
     """
@@ -39,8 +39,8 @@ def heat_frame(result: SweepResult, first: str, second: str, bins: int = BINS) -
         raise InputError([Fault("factor", f"the sweep has no factor '{n}'") for n in unknown])
     if first == second:
         raise InputError([Fault("factor", f"'{first}' against itself is no heat map")])
-    grid = (result.heat_map(first, second, bins) / 1e9).rename_axis(index="row", columns=None)
-    cells = grid.reset_index().melt("row", var_name="column", value_name="value").dropna()
+    grid = result.heat_map(first, second, bins).rename_axis(index="row", columns=None)
+    cells = grid.reset_index().melt("row", var_name="column", value_name="usd").dropna()
     for axis in ("row", "column"):
         cells[axis] = [_label(value) for value in cells[axis]]
     return cells
@@ -53,17 +53,17 @@ def _label(value: object) -> str:
 
 
 def fan_frame(result: SweepResult) -> pd.DataFrame:
-    """Quantiles of what blocks cost beyond their contracts: period, quantile, value (billion USD).
+    """Quantiles of what blocks cost beyond their contracts: period, quantile, usd.
 
     From the lower bounds by period.
     """
     columns = [f"{_LOWER}{period}" for period in result.summary["periods"]]
-    values = np.quantile(result.columns(*columns).to_numpy(), QUANTILES, axis=0) / 1e9
+    values = np.quantile(result.columns(*columns).to_numpy(), QUANTILES, axis=0)
     return pd.DataFrame(
         {
             "period": np.repeat(result.summary["periods"], len(QUANTILES)),
             "quantile": np.tile(QUANTILES, len(columns)),
-            "value": values.T.ravel(),
+            "usd": values.T.ravel(),
         }
     )
 
