@@ -169,6 +169,5 @@ def test_cost_never_falls_when_demand_rises_or_capacity_falls(what: str) -> None
 
 def test_gap_is_over_contract_and_cost() -> None:
     one = np.ones(1)
-    index = np.zeros(1, dtype=np.int64)
-    audited = AuditedBlocks(index, index, 7 * one, 2 * one, 3 * one)
+    audited = AuditedBlocks(7 * one, 2 * one, 3 * one)
     assert audited.gap.tolist() == [0.1]

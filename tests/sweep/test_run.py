@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from planner.errors import InputError, RunFolderError
 from planner.sweep import draws, gather, tasks
 from planner.sweep import run as run_module
 from planner.sweep.audit import mean_interval, sample_blocks, share_within
-from planner.sweep.results import SweepResult, cost_summary, load_sweep, regret, sensitivity
+from planner.sweep.results import SweepResult, load_sweep, regret
 from planner.sweep.run import sweep
+from planner.sweep.summary import Tally, cost_summary, sensitivity
 from tests.cases import small_plan
 from tests.sweep.sweeps import MOVING_RATES, spec
 
@@ -117,7 +119,7 @@ def test_results_do_not_depend_on_pages_or_processes(
     what = spec(grid, design="grid")
     one = table(run(tmp_path, "one", spec=what))
     pd.testing.assert_frame_equal(table(run(tmp_path, "two", spec=what, jobs=2)), one)
-    for module in (draws, gather, tasks, run_module):
+    for module in (draws, gather, tasks):
         monkeypatch.setattr(module, "PAGE", 5)
     # Pilots are all scenarios, in another order: bounds differ by what is trained, costs do not.
     paged = table(run(tmp_path, "three", spec=what, certify="exact"))
@@ -181,6 +183,54 @@ def test_sensitivity_names_what_moves_the_cost() -> None:
     rows = sensitivity(10 * values[:, 1] + 0.1 * values[:, 0], values, ["quiet", "loud"])
     assert [row["factor"] for row in rows] == ["loud", "quiet"]
     assert rows[0]["share_of_variance"] > 0.95
+
+
+def test_memory_is_16_bytes_a_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While costs are summed up: one column of them, and one more while it is sorted."""
+    many = spec(scenarios=300_000)
+    monkeypatch.setattr(run_module, "SAMPLE_ROWS", 1000)
+    for number in range(draws.pages(many)):
+        tasks.save(tasks.values_file(tmp_path, number), draws.page(many, number))
+        size = len(draws.page(many, number))
+        costs = np.random.default_rng(number).random((3, size))
+        tasks.save(gather.cost_file(tmp_path, number), costs)
+    for certify in ("audit", "exact"):
+        summary: dict[str, Any] = {"certify": certify}
+        tracemalloc.start()
+        run_module._add_costs(tmp_path, many, summary, rerouted=True)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert 16 * many.count <= peak <= 17 * many.count
+        assert summary["cost_upper"]["mean_usd"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_tally_of_parts_is_that_of_the_whole() -> None:
+    rng = np.random.default_rng(2)
+    contract, lower = rng.random((2, 1000)) * 1e6
+    exact = lower + rng.exponential(2e3, 1000)
+    whole, parts = Tally(), Tally()
+    whole.add(contract, lower, exact)
+    for cut in np.array_split(np.arange(1000), [1, 1, 400]):
+        parts.add(contract[cut], lower[cut], exact[cut])
+    one, other = (t.audit(5e5, 4, 10**6) for t in (whole, parts))
+    assert one == pytest.approx(other)
+    mean, half = mean_interval(exact - lower)
+    assert one["mean_usd"] == pytest.approx(5e5 + 4 * mean)
+    assert one["mean_half_width_usd"] == pytest.approx(4 * half)
+    gap = (exact - lower) / np.maximum(contract + exact, 1)
+    assert one["misses"] == (gap > 1e-3).sum() > 0
+    assert parts.rerouted() == pytest.approx(whole.rerouted())
+    assert whole.rerouted()["median_gap"] == pytest.approx(np.median(gap))
+    assert whole.rerouted()["share_within_1pct"] == pytest.approx((gap <= 1e-2).mean())
+    every = whole.audit(5e5, 4, 1000)
+    assert every["mean_half_width_usd"] == 0.0
+    assert every["share_within_0.1pct_99conf"] == pytest.approx((gap <= 1e-3).mean())
+
+
+def test_nothing_is_sampled_in_a_grid() -> None:
+    s = cost_summary(np.arange(100.0), drawn=False)
+    assert s["mean_half_width_usd"] == s["cvar_0.95_half_width_usd"] == 0.0
+    assert s["quantiles_usd"]["0.25"] == [25.0, 25.0, 25.0]
 
 
 def test_cost_summary_brackets_the_truth() -> None:
