@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from planner.errors import InputError
+from planner.instance import build_instance
 from planner.sweep import draws
 from planner.sweep.draws import correlation_root, page, values_of
+from planner.sweep.kinds import KINDS
+from planner.sweep.labels import labels_of
 from planner.sweep.problem import problem_of
 from planner.sweep.spec import load_spec, spec_of
 from tests.cases import small_plan
@@ -183,8 +186,11 @@ def test_all_that_is_wrong_with_a_factor_is_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("bad", "words"),
     [
-        (factor("a", "demand", 0, 1, model="nobody"), "touches nothing"),
-        (factor("a", "capacity", 0, 1, cloud="nobody"), "touches nothing"),
+        (factor("a", "demand", 0, 1, model="nobody"), "where: there is no model 'nobody'"),
+        (factor("a", "capacity", 0, 1, cloud="nobody"), "where: there is no cloud 'nobody'"),
+        (factor("a", "demand", 0, 1, **{"class": "batch", "period": "2026-Q4", "model": ["base"]}),
+         "there is no model 'base'"),
+        (factor("a", "capacity", 0, 1, cloud="birch", region="us-1"), "touches nothing"),
         ({"name": "a", "kind": "deal", "values": [0, 1],
           "draw": {"kind": "choice", "weights": [1, 1]}}, "touches nothing"),
         (
@@ -197,6 +203,46 @@ def test_all_that_is_wrong_with_a_factor_is_told_at_once() -> None:
 def test_a_factor_that_touches_nothing_is_a_fault(bad: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         problem_of(small_plan(), spec([*FACTORS[:2], bad]))
+
+
+def test_every_label_must_be_one_of_the_case() -> None:
+    """Also where another one of the list fits; the nearest is suggested."""
+    bad = [
+        factor("a", "capacity", 0, 1, cloud=["alder", "brich"]),
+        factor("b", "capacity", 0, 1, chip=["h200", "h20"], vendor="nvidea"),
+        factor("c", "demand", 0, 1, period=["2027-Q1", "2031-Q1"]),
+        factor("d", "price", 0, 1, offer=["on-demand", "demand"]),
+        {"name": "e", "kind": "lost", "values": ["", "cedra"],
+         "draw": {"kind": "choice", "weights": [1, 1]}},
+    ]  # fmt: skip
+    with pytest.raises(InputError) as caught:
+        problem_of(small_plan(), spec(bad))
+    assert [str(fault).removeprefix("spec: factor ") for fault in caught.value.faults] == [
+        "'a': where: there is no cloud 'brich'; is 'birch' meant?",
+        "'b': where: there is no chip 'h20'; is 'h200' meant?",
+        "'b': where: there is no vendor 'nvidea'; is 'nvidia' meant?",
+        "'c': where: there is no period '2031-Q1'; is '2027-Q1' meant?",
+        "'d': where: there is no offer 'demand'; is 'on-demand' meant?",
+        "'e': there is no cloud, region, chip or vendor 'cedra'; is 'cedar' meant?",
+    ]
+    ignored = spec([*FACTORS[:2], *bad[:4]], untouched="ignore")
+    assert problem_of(small_plan(), ignored).spec is ignored
+
+
+def test_labels_are_those_that_factors_meet() -> None:
+    """What the case calls itself and what sweeps fit factors to are the same names."""
+    plan = small_plan()
+    known, inst = labels_of(plan.case), build_instance(plan.case)
+    pools, sv = inst.pools, inst.serving
+    met = {
+        "cloud": pools.cloud, "region": pools.region, "chip": pools.chip, "vendor": pools.vendor,
+        "workload": sv.names, "model": sv.model, "geography": sv.geography,
+        "class": sv.service_class, "channel": sv.channel, "period": inst.time.periods,
+        "offer": (*inst.pay.offer, *inst.starts.offer), "deal": {*inst.starts.deal} - {""},
+    }  # fmt: skip
+    assert {*met} == {*known} == {key for kind in KINDS.values() for key in kind.where}
+    for key, labels in met.items():
+        assert {*labels} <= known[key], key
 
 
 def test_a_factor_that_touches_nothing_may_be_ignored() -> None:
