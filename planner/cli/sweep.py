@@ -122,17 +122,25 @@ def regret(
     if as_json:
         out.print_json(dump_json(table.to_dict("records")))
         return
+    columns = {
+        "mean cost": "mean_cost_usd", "mean regret": "mean_regret_usd",
+        "+-, 99 %": "mean_regret_half_width_usd", "worst regret": "worst_regret_usd",
+    }  # fmt: skip
+    if not table["mean_regret_half_width_usd"].any():
+        del columns["+-, 99 %"]
     view = Table(title="Regret (billion USD)", title_justify="left")
-    for name in ("plan", "mean cost", "mean regret", "+-", "worst regret", "best in"):
+    for name in ("plan", *columns, "best in"):
         view.add_column(name, justify="left" if name == "plan" else "right")
-    columns = [f"{name}_usd" for name in
-               ("mean_cost", "mean_regret", "mean_regret_half_width", "worst_regret")]  # fmt: skip
     for row in table.sort_values("mean_regret_usd").to_dict("records"):
-        usd = (f"{row[name] / 1e9:,.3f}" for name in columns)
+        usd = (_billions(row[name]) for name in columns.values())
         view.add_row(row["plan"], *usd, f"{row['best_in_share']:.0%}")
     out.print(view)
     if not table["exact"].all():
-        out.print("from lower bounds: sweep with --certify exact for exact costs")
+        out.print(
+            "from lower bounds of each plan's cost, so that regrets are neither at least nor at "
+            "most these: sweep with --certify exact for exact ones",
+            soft_wrap=True,
+        )
 
 
 def _print_replan(result: SweepResult, target: Path) -> None:
@@ -156,33 +164,86 @@ def _print_replan(result: SweepResult, target: Path) -> None:
     out.print(f"results: {target}", soft_wrap=True)
 
 
+def _billions(usd: float | None) -> str:
+    return "" if usd is None else f"{usd / 1e9:,.3f}"
+
+
 def _print(s: dict[str, Any], target: Path) -> None:
     """Costs, what is certain about them, and what they hang on."""
-    whole = s.get("cost", s["cost_lower"])
-    word = "cost" if "cost" in s else "cost, at least"
-    view = Table(
-        title=f"{s['scenarios']:,} scenarios, {s['blocks']:,} blocks", title_justify="left"
-    )
+    exact, drawn = "cost" in s, s["spec"]["design"] not in ("grid", "list")
+    out.print(f"{s['scenarios']:,} scenarios, {s['blocks']:,} blocks")
+    out.print(_expected(s, drawn), soft_wrap=True)
+    view = Table(title="Cost of a scenario (billion USD)", title_justify="left")
+    whole = s["cost"] if exact else s["cost_lower"]
+    upper = s.get("cost_upper")
     view.add_column("")
-    view.add_column(f"{word} (billion USD)", justify="right")
-    view.add_row("mean", f"{whole['mean_usd'] / 1e9:,.3f}")
-    for name, (_, at, _) in whole["quantiles_usd"].items():
-        view.add_row(f"quantile {name}", f"{at / 1e9:,.3f}")
-    view.add_row("mean of the worst 5 %", f"{whole['cvar_0.95_usd'] / 1e9:,.3f}")
+    heads = [*(["cost"] if exact else ["at least"]), *(["99 % from", "to"] if drawn else []),
+             *(["at most"] if upper else [])]  # fmt: skip
+    for name in heads:
+        view.add_column(name, justify="right")
+    for name, (low, at, high) in whole["quantiles_usd"].items():
+        limits = (low, high) if drawn else ()
+        most = (upper["quantiles_usd"][name][1],) if upper else ()
+        view.add_row(f"quantile {name}", *map(_billions, (at, *limits, *most)))
+    at, half = whole["cvar_0.95_usd"], whole["cvar_0.95_half_width_usd"]
+    limits = () if not drawn else (None, None) if half is None else (at - half, at + half)
+    most = (upper["cvar_0.95_usd"],) if upper else ()
+    view.add_row("mean of the worst 5 %", *map(_billions, (at, *limits, *most)))
     out.print(view)
-    if "audit" in s:
-        a = s["audit"]
+    if not exact:
         out.print(
-            f"audit: {a['blocks']:,} blocks solved exactly, {a['misses']} off by more than 0.1 %; "
-            f"at 99 % confidence at least {a['share_within_0.1pct_99conf']:.3%} are within"
+            "quantiles and the worst 5 % are those of proven lower bounds: of costs at least",
+            soft_wrap=True,
         )
-    drivers = Table(title="Cost by factor", title_justify="left")
-    for name in ("factor", "from", "to", "billion USD at from", "at to"):
+    if "audit" in s:
+        _print_audit(s["audit"])
+    names = {f["name"]: f["values"] for f in s["spec"]["factor"] if f["kind"] == "lost"}
+    what = "cost" if exact else "bound"
+    drivers = Table(title=f"Mean {what} by factor (billion USD)", title_justify="left")
+    for name in ("factor", "from", "to", "at from", "at to"):
         drivers.add_column(name, justify="left" if name == "factor" else "right")
     for row in s["sensitivity"][:10]:
-        drivers.add_row(
-            row["factor"], f"{row['low']:.3g}", f"{row['high']:.3g}",
-            f"{row['cost_at_low_usd'] / 1e9:,.3f}", f"{row['cost_at_high_usd'] / 1e9:,.3f}",
-        )  # fmt: skip
+        lost = names.get(row["factor"])
+        ends = (
+            f"{row[end]:.3g}" if lost is None else lost[int(row[end])] or "none"
+            for end in ("low", "high")
+        )
+        usd = (_billions(row[f"cost_at_{end}_usd"]) for end in ("low", "high"))
+        drivers.add_row(row["factor"], *ends, *usd)
     out.print(drivers)
     out.print(f"{s['seconds']['total']:.1f} s; results: {target}", soft_wrap=True)
+
+
+def _expected(s: dict[str, Any], drawn: bool) -> str:
+    """The mean cost in a sentence, and what its interval comes from."""
+    e = s["expected"]
+    what = "expected cost" if drawn else f"mean cost of these {s['scenarios']:,} scenarios"
+    mean, low, high = (_billions(e[f"{name}_usd"]) for name in ("mean", "low", "high"))
+    if e["mean_usd"] is None:
+        surely = " at 99 % confidence" if drawn and low else ""
+        return (
+            f"{what}: at least {low or _billions(s['cost_lower']['mean_usd'])} billion USD{surely}"
+        )
+    sampled = ["scenarios drawn"] if drawn else []
+    sampled += ["blocks audited"] if "cost" not in s and not s["audit"]["every_block"] else []
+    if not sampled:
+        return f"{what}: {mean} billion USD, every block solved"
+    if not low:
+        return f"{what}: {mean} billion USD, too few {' and '.join(sampled)} for an interval"
+    return f"{what}: {mean} billion USD (99 % interval {low} to {high}, of {' and '.join(sampled)})"
+
+
+def _print_audit(a: dict[str, Any]) -> None:
+    """How many bounds were checked and what that proves of all."""
+    if a["every_block"]:
+        out.print(
+            f"every block solved exactly: {a['misses']:,} of {a['blocks']:,} bounds are off by "
+            f"more than 0.1 %, the worst by {a['worst_gap']:.2%}",
+            soft_wrap=True,
+        )
+        return
+    out.print(
+        f"audit: {a['blocks']:,} blocks solved exactly, {a['misses']} off by more than 0.1 %; "
+        f"at 99 % confidence at least {a['share_within_0.1pct_99conf']:.3%} are within",
+        soft_wrap=True,
+    )

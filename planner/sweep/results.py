@@ -100,20 +100,22 @@ def regret(results: Sequence[SweepResult]) -> pd.DataFrame:
     """Expected and worst regret of several plans under the same scenarios.
 
     The regret of a plan in a scenario is its cost less the least cost of any plan there. Costs
-    are exact where every block was solved, else lower bounds: `exact` says which. Raises
-    RunFolderError when the sweeps are not of the same scenarios.
+    are exact where every block was solved, else lower bounds: `exact` says which. The half width
+    of the mean's 99 % interval is 0 for scenarios that were not drawn. Raises RunFolderError when
+    the sweeps are not of the same scenarios.
     """
     if len({json.dumps(r.summary["spec"], sort_keys=True) for r in results}) > 1:
         raise RunFolderError("regret compares sweeps of the same specification")
     costs = np.stack([r.columns(r.cost_column).to_numpy()[:, 0] for r in results])
     over = costs - costs.min(axis=0)
-    halves = [mean_interval(row) for row in over]
+    drawn = results[0].summary["spec"]["design"] not in ("grid", "list")
+    halves = [mean_interval(row)[1] if drawn else 0.0 for row in over]
     return pd.DataFrame(
         {
             "plan": [r.summary["plan"] for r in results],
             "mean_cost_usd": costs.mean(axis=1),
-            "mean_regret_usd": [mean for mean, _ in halves],
-            "mean_regret_half_width_usd": [half for _, half in halves],
+            "mean_regret_usd": over.mean(axis=1),
+            "mean_regret_half_width_usd": halves,
             "worst_regret_usd": over.max(axis=1),
             "best_in_share": (over <= 0).mean(axis=1),
             "exact": [r.summary["certify"] == "exact" for r in results],

@@ -23,7 +23,7 @@ from planner.sweep.pieces import Progress, Work, work_folder
 from planner.sweep.problem import Problem, problem_of
 from planner.sweep.results import SweepResult, write_parquet
 from planner.sweep.spec import Spec
-from planner.sweep.summary import KEPT_GAPS, Tally, cost_summary, sensitivity
+from planner.sweep.summary import KEPT_GAPS, Tally, cost_summary, expected_cost, sensitivity
 
 Certify = Literal["bounds", "audit", "exact"]
 AUDIT_BLOCKS = 4700
@@ -131,6 +131,7 @@ def _run(
         lower, blocks = summary["cost_lower"]["mean_usd"], summary["blocks"]
         audited = _tally((tasks.exact_file(folder, t, name) for t, name in solved), blocks)
         summary["audit"] = audited.audit(lower, len(moving), blocks)
+    summary["expected"] = expected_cost(summary)
     if rerouted:
         files = (tasks.upper_file(folder, t, name) for t, name in rerouted)
         summary["rerouted"] = _tally(files, summary["blocks"]).rerouted()
@@ -150,21 +151,22 @@ def _tally(files: Iterable[Path], blocks: int) -> Tally:
 
 def _add_costs(folder: Path, spec: Spec, summary: dict[str, Any], *, rerouted: bool) -> None:
     """Quantiles and the like, and sensitivity, from the pages' costs, one column at a time."""
-    drawn = spec.design not in ("grid", "list")
     exact = summary["certify"] == "exact"
     judged = _costs(folder, spec, 1)
     rows = np.arange(0, spec.count, max(1, spec.count // SAMPLE_ROWS))
     names = [f.name for f in spec.factor]
     summary["sensitivity"] = sensitivity(judged[rows], tasks.drawn_values(folder, rows), names)
-    summary["cost" if exact else "cost_lower"] = cost_summary(judged, drawn=drawn, overwrite=True)
+    summary["cost" if exact else "cost_lower"] = cost_summary(
+        judged, drawn=spec.drawn, overwrite=True
+    )
     del judged
     if exact:
         lower = _costs(folder, spec, 0)
-        summary["cost_lower"] = cost_summary(lower, drawn=drawn, overwrite=True)
+        summary["cost_lower"] = cost_summary(lower, drawn=spec.drawn, overwrite=True)
         del lower
     if rerouted:
         upper = _costs(folder, spec, 2)
-        summary["cost_upper"] = cost_summary(upper, drawn=drawn, overwrite=True)
+        summary["cost_upper"] = cost_summary(upper, drawn=spec.drawn, overwrite=True)
 
 
 def _costs(folder: Path, spec: Spec, row: int) -> Floats:

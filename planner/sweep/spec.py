@@ -228,7 +228,7 @@ class Spec(_Strict):
     @model_validator(mode="after")
     def _whole(self) -> Spec:
         names = [f.name for f in self.factor]
-        drawn = self.design not in ("grid", "list")
+        drawn = self.drawn
         faults = [] if names else ["factor: there is none"]
         faults += [f"factor: '{n}' stands twice" for n in sorted({*names}) if names.count(n) > 1]
         if not drawn and self.scenarios is not None:
@@ -266,6 +266,11 @@ class Spec(_Strict):
             )
             out += [f"rows: {i}: factor '{f.name}': {fault}" for f, fault in told if fault]
         return out
+
+    @property
+    def drawn(self) -> bool:
+        """Whether scenarios are a sample; a grid or a list is all there is."""
+        return self.design not in ("grid", "list")
 
     @property
     def count(self) -> int:

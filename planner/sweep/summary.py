@@ -133,6 +133,28 @@ def _finite(x: float) -> float | None:
     return x if np.isfinite(x) else None
 
 
+def expected_cost(summary: dict[str, Any]) -> dict[str, float | None]:
+    """Mean cost over the scenarios with its 99 % interval, USD: mean_usd, low_usd, high_usd.
+
+    From exact costs, or from lower bounds and the audit's mean gap. The half widths of what was
+    drawn and of what was audited are added, which is wider than both together need. Without
+    either only `low_usd` is known: the low end for the mean bound, which no mean cost is below.
+    """
+    bounds = summary["cost_lower"]
+    if "cost" in summary:
+        mean, parts = summary["cost"]["mean_usd"], [summary["cost"]["mean_half_width_usd"]]
+    elif "audit" in summary:
+        mean = summary["audit"]["mean_usd"]
+        parts = [bounds["mean_half_width_usd"], summary["audit"]["mean_half_width_usd"]]
+    else:
+        mean, parts = bounds["mean_usd"], [bounds["mean_half_width_usd"]]
+    half = None if None in parts else sum(parts)
+    low = None if half is None else mean - half
+    if "cost" not in summary and "audit" not in summary:
+        return {"mean_usd": None, "low_usd": low, "high_usd": None}
+    return {"mean_usd": mean, "low_usd": low, "high_usd": None if half is None else mean + half}
+
+
 def sensitivity(cost: Floats, values: Floats, names: Sequence[str]) -> list[dict[str, Any]]:
     """Tornado: mean cost where a factor is in its lowest and highest bin, widest first."""
     out = []

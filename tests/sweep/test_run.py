@@ -65,6 +65,8 @@ def test_exact_agrees_with_bounds_and_audit(tmp_path: Path) -> None:
     # Every block audited: the control variate is the mean itself.
     assert s["audit"]["mean_usd"] == pytest.approx(rows.cost_exact_usd.mean(), rel=1e-9)
     assert exact.summary["cost"]["mean_usd"] == pytest.approx(rows.cost_exact_usd.mean(), rel=1e-12)
+    sampled = run(tmp_path, "c", audit_blocks=150).summary["expected"]
+    assert sampled["low_usd"] < rows.cost_exact_usd.mean() < sampled["high_usd"]
     lost = rows[rows["lost"] == "alder"]
     kept = rows[rows["lost"] == ""]
     column = "unserved_interactive_million_requests"
@@ -162,6 +164,13 @@ def test_regret_between_plans(tmp_path: Path) -> None:
     assert (table_.mean_regret_usd >= 0).all()
     assert (table_.worst_regret_usd >= table_.mean_regret_usd).all()
     assert table_.best_in_share.sum() >= 1.0
+    assert (table_.mean_regret_half_width_usd > 0).any()
+    grid = spec([{"name": "demand", "kind": "demand", "values": [0.5, 1.5]}], design="grid")
+    few = [
+        sweep(each, grid, out=tmp_path / f"grid{i}.parquet", certify="exact", **QUICK)
+        for i, each in enumerate((plan, other))
+    ]
+    assert regret(few).mean_regret_half_width_usd.tolist() == [0.0, 0.0]
     apart = run(tmp_path, "third", spec=spec(seed=9), certify="exact")
     with pytest.raises(RunFolderError, match="same specification"):
         regret([first, apart])
