@@ -23,7 +23,6 @@ from planner.sweep.results import SweepResult, load_sweep
 from planner.sweep.results import regret as regret_of
 from planner.sweep.run import AUDIT_BLOCKS, REROUTE_BLOCKS, SOLVES, Certify
 from planner.sweep.run import sweep as sweep_plan
-from planner.sweep.spec import load_spec
 
 
 @contextmanager
@@ -85,7 +84,7 @@ def sweep(
     if replan:
         with _progress() as progress:
             result = replan_plan(
-                load_plan(run), load_spec(spec), out=target, plans=plans, gap=gap, jobs=jobs,
+                load_plan(run), spec, out=target, plans=plans, gap=gap, jobs=jobs,
                 name=run.name, progress=progress,
             )  # fmt: skip
         if as_json:
@@ -95,7 +94,7 @@ def sweep(
         return
     with _progress() as progress:
         result = sweep_plan(
-            load_plan(run), load_spec(spec), out=target, certify=certify,
+            load_plan(run), spec, out=target, certify=certify,
             audit_blocks=audit_blocks, solves=solves, jobs=jobs, name=run.name, progress=progress,
             reroute_blocks="all" if upper == "all" else REROUTE_BLOCKS,
         )  # fmt: skip

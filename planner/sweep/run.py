@@ -22,7 +22,7 @@ from planner.sweep.gather import Asked, cost_file, gather_task, part_file
 from planner.sweep.pieces import Progress, Work, work_folder
 from planner.sweep.problem import Problem, problem_of
 from planner.sweep.results import SweepResult, write_parquet
-from planner.sweep.spec import Spec
+from planner.sweep.spec import Given, Spec, as_spec
 from planner.sweep.summary import KEPT_GAPS, Tally, cost_summary, expected_cost, sensitivity
 
 Certify = Literal["bounds", "audit", "exact"]
@@ -38,7 +38,7 @@ SAMPLE_ROWS = 200_000
 
 def sweep(
     plan: Plan,
-    spec: Spec,
+    spec: Given,
     *,
     out: str | Path | None = None,
     certify: Certify = "audit",
@@ -51,6 +51,7 @@ def sweep(
 ) -> SweepResult:
     """Cost of a plan whose contracts stay, in every scenario of a specification.
 
+    `spec` may be the path of a TOML file or a mapping like it.
     certify = "bounds": proven lower bounds only; "audit": and `audit_blocks` blocks, drawn at
     random, solved exactly; "exact": every block solved. `reroute_blocks` blocks get a feasible
     upper bound without a solver, as a sample; "all" gives every scenario its upper bound and what
@@ -62,6 +63,7 @@ def sweep(
     target = Path(tempfile.mkdtemp(prefix="sweep-")) / "sweep.parquet" if out is None else Path(out)
     if target.exists():
         raise RunFolderError(f"{target} exists")
+    spec = as_spec(spec)
     correlation_root(spec)
     problem = problem_of(plan, spec)
     if reroute_blocks == "all" and any(p.general for p in problem.periods if p.moves.touched):

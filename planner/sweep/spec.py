@@ -22,7 +22,6 @@ A grid takes every combination of the factors' `values`; a list takes its rows f
 
 from __future__ import annotations
 
-import csv
 import tomllib
 from collections.abc import Mapping
 from math import inf, prod
@@ -32,7 +31,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from planner.errors import Fault, InputError
-from planner.sweep.kinds import KINDS, Kind, kind_of
+from planner.sweep.kinds import Kind, kind_of
+from planner.sweep.rows import read_rows
 
 MOST_SCENARIOS = 100_000_000
 DRAWN = 1000
@@ -282,10 +282,21 @@ class Spec(_Strict):
         return DRAWN if self.scenarios is None else self.scenarios
 
 
+Given = Spec | Mapping[str, Any] | str | Path
+"""What a sweep takes for a specification: one, the same as a mapping, or a TOML file."""
+
+
 def _tell(faults: list[str]) -> None:
     """Raise every fault at once; `_faults` takes them apart again."""
     if faults:
         raise ValueError("\n".join(faults))
+
+
+def as_spec(given: Given) -> Spec:
+    """A specification as it is, from a mapping, or from a TOML file. Raises InputError."""
+    if isinstance(given, Spec):
+        return given
+    return spec_of(given) if isinstance(given, Mapping) else load_spec(given)
 
 
 def spec_of(values: Mapping[str, Any], file: str = "spec") -> Spec:
@@ -312,7 +323,7 @@ def load_spec(path: str | Path) -> Spec:
     if listed is None:
         return spec_of(values, path.name)
     factors = values.get("factor", [])
-    rows, faults = _rows(path.parent / str(listed), factors)
+    rows, faults = read_rows(path.parent / str(listed), factors)
     if values.get("design", "list") != "list":
         faults.append(Fault(path.name, "a list has no other design", None, "design"))
     # Rows at fault are told with their line; zeros, in range everywhere, let the rest be checked.
@@ -324,47 +335,6 @@ def load_spec(path: str | Path) -> Spec:
     if faults:
         raise InputError(faults)
     return out
-
-
-def _rows(path: Path, factors: Any) -> tuple[list[list[float]], list[Fault]]:
-    """Rows of a list in the order of the factors, and what is wrong with them."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            lines = [(reader.line_num, row) for row in reader if row]
-    except (OSError, ValueError, csv.Error) as error:
-        return [], [Fault(path.name, f"cannot be read: {error}")]
-    header = lines[0][1] if lines else []
-    factors = [f for f in factors if isinstance(f, dict)] if isinstance(factors, list) else []
-    names = [str(f.get("name")) for f in factors]
-    faults = [Fault(path.name, "is no factor", 1, c) for c in header if c not in names]
-    faults += [Fault(path.name, "the column is missing", 1, n) for n in names if n not in header]
-    faults += [
-        Fault(path.name, "stands twice", 1, n) for n in sorted({*header}) if header.count(n) > 1
-    ]
-    out = []
-    for line, row in lines[1:]:
-        if len(row) != len(header):
-            faults.append(Fault(path.name, f"{len(row)} values for {len(header)} columns", line))
-            continue
-        found = dict(zip(header, row, strict=True))
-        values = []
-        for name, factor in zip(names, factors, strict=True):
-            value, fault = _value(factor, found[name]) if name in found else (0.0, None)
-            faults += [Fault(path.name, fault, line, name)] if fault else []
-            values.append(value)
-        out.append(values)
-    return out, faults
-
-
-def _value(factor: dict[str, Any], text: str) -> tuple[float, str | None]:
-    """A cell as a number, of `lost` a position, and what is wrong with it."""
-    kind, labels = str(factor.get("kind")), [str(v) for v in factor.get("values", ())]
-    try:
-        value = float(labels.index(text) if kind == "lost" else text)
-    except ValueError:
-        return 0.0, f"'{text}' is not a value of it"
-    return value, kind_of(kind, len(labels)).fault(value) if kind in KINDS else None
 
 
 def _faults(error: ValidationError, values: Mapping[str, Any], file: str) -> list[Fault]:

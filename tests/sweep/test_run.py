@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import beta
 
+import planner
 from planner import Plan
 from planner.errors import InputError, RunFolderError
 from planner.sweep import draws, gather, tasks
@@ -79,6 +80,33 @@ def test_the_sweep_of_the_plans_own_scenario_is_the_plan(tmp_path: Path) -> None
     result = run(tmp_path, spec=neutral, certify="exact")
     cost = table(result).cost_exact_usd[0]
     assert cost == pytest.approx(small_plan().objective_usd, rel=1e-7)
+
+
+def test_a_specification_may_be_a_path_or_a_mapping(tmp_path: Path) -> None:
+    """All that a user needs is in `planner` itself."""
+    given = {"design": "list", "factor": [{"name": "all", "kind": "demand"}], "rows": [[1.0]]}
+    (tmp_path / "spec.toml").write_text(
+        'list = "rows.csv"\n[[factor]]\nname = "all"\nkind = "demand"\n'
+    )
+    (tmp_path / "rows.csv").write_text("all\n1.0\n")
+    path = tmp_path / "spec.toml"
+    found = [
+        planner.sweep(small_plan(), what, certify="exact", **QUICK)
+        for what in (given, path, str(path), planner.load_spec(path), planner.spec_of(given))
+    ]
+    for result in found:
+        assert isinstance(result, planner.SweepResult)
+        assert result.summary["spec"] == found[0].summary["spec"]
+        assert planner.spec_of(result.summary["spec"]) == planner.load_spec(path)
+        own = planner.load_sweep(result.path).columns().cost_exact_usd[0]
+        assert own == pytest.approx(small_plan().objective_usd, rel=1e-7)
+    assert planner.regret(found[:2]).worst_regret_usd.tolist() == [0.0, 0.0]
+    again = planner.replan(small_plan(), given)
+    assert again.columns().cost_lower_usd[0] == pytest.approx(small_plan().bound_usd, rel=1e-9)
+    with pytest.raises(InputError, match=r"none\.toml: cannot be read"):
+        planner.sweep(small_plan(), tmp_path / "none.toml")
+    with pytest.raises(InputError, match="there is none"):
+        planner.sweep(small_plan(), {"factor": []})
 
 
 class _StopError(Exception):
