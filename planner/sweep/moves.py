@@ -163,11 +163,15 @@ class _Period:
 
 
 def fits(factor: Factor, labels: Mapping[str, str]) -> bool:
-    """Whether every label that the factor names is one of its values."""
+    """Whether every label that the factor names is one of its values.
+
+    A region goes by its own name or as cloud/region.
+    """
     for key, wanted in factor.where.items():
         allowed = (wanted,) if isinstance(wanted, str) else wanted
         label = labels.get(key)
-        if label is None or (label not in allowed and label.split("/", 1)[-1] not in allowed):
+        known = {label, f"{labels.get('cloud')}/{label}"} if key == "region" else {label}
+        if label is None or known.isdisjoint(allowed):
             return False
     return True
 

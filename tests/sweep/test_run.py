@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,16 @@ from planner.errors import InputError, RunFolderError
 from planner.sweep import draws, gather, tasks
 from planner.sweep import run as run_module
 from planner.sweep.audit import mean_interval, sample_blocks, share_within
+from planner.sweep.bounds import bounder
+from planner.sweep.problem import problem_of
 from planner.sweep.results import SweepResult, load_sweep, regret
 from planner.sweep.run import sweep
+from planner.sweep.strata import pilots_of
 from planner.sweep.summary import Tally, cost_summary, sensitivity
+from planner.sweep.train import train
+from planner.sweep.work import page_bounds
 from tests.cases import small_plan
-from tests.sweep.sweeps import MOVING_RATES, spec
+from tests.sweep.sweeps import FACTORS, MOVING_RATES, spec
 
 QUICK: dict[str, Any] = {"solves": 20, "audit_blocks": 60, "reroute_blocks": 40}
 
@@ -149,26 +155,54 @@ def test_results_do_not_depend_on_pages_or_processes(
     what = spec(grid, design="grid")
     one = table(run(tmp_path, "one", spec=what))
     pd.testing.assert_frame_equal(table(run(tmp_path, "two", spec=what, jobs=2)), one)
+    exact = table(run(tmp_path, "three", spec=what, certify="exact"))
     for module in (draws, gather, tasks):
         monkeypatch.setattr(module, "PAGE", 5)
-    # Pilots are all scenarios, in another order: bounds differ by what is trained, costs do not.
-    paged = table(run(tmp_path, "three", spec=what, certify="exact"))
-    exact = table(run(tmp_path, "four", spec=what, certify="exact"))
-    np.testing.assert_allclose(paged.cost_exact_usd, exact.cost_exact_usd, rtol=1e-9)
-    assert paged.scenario.tolist() == one.scenario.tolist()
+    # Pilots are all scenarios in their order either way: the same prices, the same bounds.
+    paged = table(run(tmp_path, "four", spec=what, certify="exact"))
+    assert draws.pages(what) == 3
+    pd.testing.assert_frame_equal(paged, exact, check_exact=False, rtol=1e-9)
+    bounds = table(run(tmp_path, "five", spec=what))
+    pd.testing.assert_frame_equal(bounds, one, check_exact=False, rtol=1e-9)
 
 
-def test_on_a_dask_cluster(tmp_path: Path) -> None:
+@pytest.mark.parametrize("factors", [FACTORS, MOVING_RATES], ids=["sides", "rates"])
+def test_bounds_do_not_depend_on_the_size_of_a_page(factors: list[dict[str, Any]]) -> None:
+    """A page bounded whole, or in chunks that end anywhere within tiles of products."""
+    found = problem_of(small_plan(), spec(factors, scenarios=5000))
+    values = draws.page(found.spec, 0)
+    pilots = pilots_of(values)
+    for period in found.periods[1:3]:
+        each = bounder(period, train(period, pilots, 60, 1).prices, pilots)
+        whole = page_bounds(each, values)
+        for size in (7, 2048, 3001):
+            chunks = (values[i : i + size] for i in range(0, len(values), size))
+            contract, lower, _ = map(
+                np.concatenate, zip(*(page_bounds(each, c) for c in chunks), strict=True)
+            )
+            np.testing.assert_allclose(contract, whole[0], rtol=1e-12)
+            # The search is in single precision: of equally good prices it may take another.
+            np.testing.assert_allclose(lower, whole[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("processes", [False, True], ids=["a thread", "two processes"])
+def test_on_a_dask_cluster(tmp_path: Path, processes: bool) -> None:
     distributed = pytest.importorskip("distributed")
     one = table(run(tmp_path, "one"))
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+            n_workers=1 + processes,
+            threads_per_worker=1,
+            processes=processes,
+            dashboard_address=None,
         ) as cluster,
-        distributed.Client(cluster),
+        distributed.Client(cluster) as client,
         joblib.parallel_config(backend="dask"),
     ):
         two = table(run(tmp_path, "two", jobs=-1))
+        worked = client.run(lambda: "planner.sweep.tasks" in sys.modules)
+    assert len(worked) == 1 + processes
+    assert any(worked.values())
     pd.testing.assert_frame_equal(two, one)
 
 

@@ -229,6 +229,16 @@ def test_every_label_must_be_one_of_the_case() -> None:
     assert problem_of(small_plan(), ignored).spec is ignored
 
 
+def test_a_region_goes_by_its_name_or_with_its_cloud() -> None:
+    named = ("us-1", "alder/us-1", ["cedar/us-2", "us-1"], ["us-2", "alder/us-1"])
+    found = [
+        problem_of(small_plan(), spec([factor("a", "capacity", 0, 1, region=name)]))
+        for name in named
+    ]
+    kept = [[p.moves.kept.tolist() + p.moves.new.tolist() for p in one.periods] for one in found]
+    assert kept[0] == kept[1] != kept[2] == kept[3]
+
+
 def test_labels_are_those_that_factors_meet() -> None:
     """What the case calls itself and what sweeps fit factors to are the same names."""
     plan = small_plan()
