@@ -18,7 +18,9 @@ from planner.sweep.frames import fan_frame, heat_frame, tornado_frame, widest_pa
 from planner.sweep.results import SweepResult, load_sweep
 
 
-def _drawings(result: SweepResult, pair: str | None) -> dict[str, Callable[[], Any]]:
+def _drawings(
+    result: SweepResult, pair: str | None, less: SweepResult | None
+) -> dict[str, Callable[[], Any]]:
     """Figures of a sweep by name."""
     from planner import plot  # noqa: PLC0415  (matplotlib takes a second to import)
 
@@ -33,7 +35,7 @@ def _drawings(result: SweepResult, pair: str | None) -> dict[str, Callable[[], A
     }
     if len(two) == 2:
         rows, columns = two
-        heat = heat_frame(result, rows, columns)
+        heat = heat_frame(result, rows, columns, less=less)
         out["heat_map"] = lambda: plot.heat_map(heat, rows=rows, columns=columns)
     return out
 
@@ -52,6 +54,10 @@ def plot_command(
     pair: Annotated[
         str | None,
         typer.Option(help="With --sweep: two factors of the heat map, A,B; else the widest."),
+    ] = None,
+    less: Annotated[
+        Path | None,
+        typer.Option(help="With --sweep: another plan's sweep; heat map of the difference."),
     ] = None,
     folder: Annotated[Path, typer.Option("--out", help="Folder to write into.")] = Path("figures"),
     format_: Picture = "png",
@@ -74,7 +80,7 @@ def plot_command(
         images = plot.render(load_plan(run), format_, what, style)
     else:
         assert swept is not None
-        drawn = _drawings(load_sweep(swept), pair)
+        drawn = _drawings(load_sweep(swept), pair, None if less is None else load_sweep(less))
         faults = [
             Fault("figure", f"'{name}' is not one of {', '.join(drawn)}")
             for name in what or ()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import pandas as pd
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
@@ -14,12 +15,14 @@ from rich.table import Table
 
 from planner.cli.app import app, err, out
 from planner.cli.options import AsJson, RunFolder
+from planner.errors import Fault, InputError
 from planner.plan import load_plan
 from planner.run_folder import dump_json
+from planner.sweep.frames import factor_label
 from planner.sweep.pieces import Progress
 from planner.sweep.replan import GAP
 from planner.sweep.replan import replan as replan_plan
-from planner.sweep.results import SweepResult, load_sweep
+from planner.sweep.results import SweepResult, cost_by, load_sweep
 from planner.sweep.results import regret as regret_of
 from planner.sweep.run import AUDIT_BLOCKS, REROUTE_BLOCKS, SOLVES, Certify
 from planner.sweep.run import sweep as sweep_plan
@@ -109,6 +112,14 @@ def regret(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Sweeps of one specification.")
     ],
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="Of two sweeps: the first plan's cost less the second's by these factors, the "
+            "last across.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Which of several plans regrets least, from their sweeps of the same scenarios.
@@ -116,11 +127,22 @@ def regret(
     A plan's regret in a scenario is its cost less that of the best of the plans there.
 
     Example: [bold]planner regret runs/with.parquet runs/without.parquet[/bold]
-    """
-    table = regret_of([load_sweep(path) for path in files])
+    Example: [bold]planner regret runs/with.parquet runs/without.parquet --by growth,late[/bold]
+    """  # fmt: skip
+    results = [load_sweep(path) for path in files]
+    table = regret_of(results)
+    if by is not None and len(results) != 2:
+        raise InputError([Fault("--by", f"takes two sweeps, not {len(results)}")])
+    cells = None if by is None else cost_by(results[0], by.split(","), less=results[1])
     if as_json:
-        out.print_json(dump_json(table.to_dict("records")))
+        found: dict[str, Any] = {"regret": table.to_dict("records")}
+        if cells is not None:
+            tidy = cells.melt(ignore_index=False, value_name="usd").reset_index()
+            found["difference"] = tidy.to_dict("records")
+        out.print_json(dump_json(found["regret"] if cells is None else found))
         return
+    if cells is not None:
+        _print_difference(cells, [r.summary["plan"] for r in results])
     columns = {
         "mean cost": "mean_cost_usd", "mean regret": "mean_regret_usd",
         "+-, 99 %": "mean_regret_half_width_usd", "worst regret": "worst_regret_usd",
@@ -161,6 +183,23 @@ def _print_replan(result: SweepResult, target: Path) -> None:
             view.add_row(str(row.scenario), *usd, str(row.status))
         out.print(view)
     out.print(f"results: {target}", soft_wrap=True)
+
+
+def _print_difference(cells: pd.DataFrame, plans: list[str]) -> None:
+    """One plan's cost less another's, by the values of factors."""
+    across = f"across: {cells.columns.name}"
+    title = f"Cost of {plans[0]} less that of {plans[1]} (million USD), {across}"
+    out.print(title, soft_wrap=True, style="italic")
+    view = Table()
+    for name in cells.index.names:
+        view.add_column(str(name))
+    for value in cells.columns:
+        view.add_column(factor_label(value), justify="right")
+    for row in cells.reset_index().itertuples(index=False):
+        at = len(cells.index.names)
+        usd = ("" if x != x else f"{x / 1e6:,.0f}" for x in row[at:])
+        view.add_row(*map(factor_label, row[:at]), *usd)
+    out.print(view)
 
 
 def _billions(usd: float | None) -> str:

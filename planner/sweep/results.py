@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from planner.errors import RunFolderError
+from planner.errors import Fault, InputError, RunFolderError
 from planner.sweep.audit import mean_interval
 from planner.sweep.block import Floats
 
@@ -43,10 +43,7 @@ class SweepResult:
 
         Labels are the bins' middle values; a factor with few values has one bin a value.
         """
-        frame = self.columns(first, second, self.cost_column)
-        rows, columns = (binned(frame[name].to_numpy(), bins) for name in (first, second))
-        cells = pd.DataFrame({first: rows, second: columns, "usd": frame[self.cost_column]})
-        return cells.pivot_table(index=first, columns=second, values="usd", aggfunc="mean")
+        return cost_by(self, (first, second), bins)
 
     @property
     def cost_column(self) -> str:
@@ -96,6 +93,40 @@ def binned(values: Floats, bins: int) -> Floats:
     return out
 
 
+def cost_by(
+    result: SweepResult, names: Sequence[str], bins: int = BINS, less: SweepResult | None = None
+) -> pd.DataFrame:
+    """Mean cost by factors, USD: columns the last of `names`, rows the others.
+
+    `less` is a sweep of another plan over the same scenarios, whose cost is subtracted. Costs are
+    those of `cost_column`. A factor with many values has bins of equal count, by their middles.
+    Raises InputError for names that are no factors or stand twice, RunFolderError where the
+    scenarios are not the same.
+    """
+    known = [factor["name"] for factor in result.summary["spec"]["factor"]]
+    faults = [Fault("factor", f"the sweep has no factor '{n}'") for n in names if n not in known]
+    faults += [Fault("factor", f"'{n}' stands twice") for n in {*names} if names.count(n) > 1]
+    if len(names) < 2 and not faults:
+        faults.append(Fault("factor", "costs by factor need two of them or more"))
+    if faults:
+        raise InputError(faults)
+    frame = result.columns(*names, result.cost_column)
+    cells = pd.DataFrame({name: binned(frame[name].to_numpy(), bins) for name in names})
+    cells["usd"] = frame[result.cost_column]
+    if less is not None:
+        _same([result, less])
+        cells["usd"] -= less.columns(less.cost_column)[less.cost_column]
+    return cells.pivot_table(
+        index=list(names[:-1]), columns=names[-1], values="usd", aggfunc="mean"
+    )
+
+
+def _same(results: Sequence[SweepResult]) -> None:
+    """Raise RunFolderError unless the sweeps are of the same scenarios."""
+    if len({json.dumps(r.summary["spec"], sort_keys=True) for r in results}) > 1:
+        raise RunFolderError("these sweeps are not of the same specification")
+
+
 def regret(results: Sequence[SweepResult]) -> pd.DataFrame:
     """Expected and worst regret of several plans under the same scenarios.
 
@@ -104,8 +135,7 @@ def regret(results: Sequence[SweepResult]) -> pd.DataFrame:
     of the mean's 99 % interval is 0 for scenarios that were not drawn. Raises RunFolderError when
     the sweeps are not of the same scenarios.
     """
-    if len({json.dumps(r.summary["spec"], sort_keys=True) for r in results}) > 1:
-        raise RunFolderError("regret compares sweeps of the same specification")
+    _same(results)
     costs = np.stack([r.columns(r.cost_column).to_numpy()[:, 0] for r in results])
     over = costs - costs.min(axis=0)
     drawn = results[0].summary["spec"]["design"] not in ("grid", "list")

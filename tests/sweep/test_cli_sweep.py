@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import planner
+from planner import Plan
 from planner.cli import main
+from planner.sweep.frames import heat_frame
 from planner.sweep.results import load_sweep
 from tests.cases import small_plan
 
@@ -231,3 +234,39 @@ def test_regret_of_two_plans(
     assert row["mean_regret_usd"] == 0.0
     assert row["exact"] is False
     assert call(monkeypatch, "regret", str(folder / "spec.toml")) == 2
+
+
+def test_the_difference_of_two_plans_by_factor(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "grid.toml").write_text(GRID)
+    plan = small_plan()
+    signed = plan.tables["contracts_signed"]
+    fewer = {**plan.tables, "contracts_signed": signed.iloc[1:].reset_index(drop=True)}
+    one, other = (
+        planner.sweep(which, folder / "grid.toml", out=folder / f"{name}.parquet",
+                      certify="exact", name=name)
+        for name, which in (("whole", plan), ("fewer", Plan(plan.case, fewer, plan.summary)))
+    )  # fmt: skip
+    common = ("regret", str(one.path), str(other.path))
+    assert call(monkeypatch, *common, "--by", "growth,gone") == 0
+    said = capsys.readouterr().out
+    assert "Cost of whole less that of fewer (million USD), across: gone" in said
+    assert call(monkeypatch, *common, "--by", "growth,gone", "--json") == 0
+    found = json.loads(capsys.readouterr().out)["difference"]
+    both = (r.columns().set_index(["growth", "gone"]).cost_exact_usd for r in (one, other))
+    apart = next(both) - next(both)
+    assert len(found) == len(apart) == 4
+    for cell in found:
+        usd = apart[cell["growth"], cell["gone"]]
+        assert cell["usd"] == pytest.approx(usd, rel=1e-9)
+        assert f"{usd / 1e6:,.0f}" in said
+    for wrong in ("growth", "growth,growth", "growth,rain"):
+        assert call(monkeypatch, *common, "--by", wrong) == 2
+    assert call(monkeypatch, "regret", str(one.path), "--by", "growth,gone") == 2
+    figures = ("--out", str(folder / "figures"), "--what", "heat_map")
+    assert call(monkeypatch, "plot", "--sweep", str(one.path), "--less", str(other.path),
+                "--pair", "growth,gone", *figures) == 0  # fmt: skip
+    frame = heat_frame(one, "growth", "gone", less=other)
+    assert sorted(frame["usd"]) == pytest.approx(sorted(apart), rel=1e-9)
+    assert {*frame["column"]} == {"none", "birch"}

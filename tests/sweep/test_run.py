@@ -234,7 +234,7 @@ def test_regret_between_plans(tmp_path: Path) -> None:
     ]
     assert regret(few).mean_regret_half_width_usd.tolist() == [0.0, 0.0]
     apart = run(tmp_path, "third", spec=spec(seed=9), certify="exact")
-    with pytest.raises(RunFolderError, match="same specification"):
+    with pytest.raises(RunFolderError, match="not of the same specification"):
         regret([first, apart])
 
 
