@@ -36,7 +36,9 @@ def _drawings(
     if len(two) == 2:
         rows, columns = two
         heat = heat_frame(result, rows, columns, less=less)
-        out["heat_map"] = lambda: plot.heat_map(heat, rows=rows, columns=columns)
+        exact = all(one is None or one.exact for one in (result, less))
+        of = "" if exact else "at least" if less is None else "of lower bounds"
+        out["heat_map"] = lambda: plot.heat_map(heat, rows=rows, columns=columns, name=of)
     return out
 
 

@@ -87,12 +87,12 @@ def _digits(values: npt.NDArray[np.float64]) -> int:
     return 3 + told.index(max(told))
 
 
-def _in_unit(frame: pd.DataFrame, words: str | None) -> tuple[pd.Series[float], str]:
+def _in_unit(frame: pd.DataFrame, words: str | None, name: str) -> tuple[pd.Series[float], str]:
     """The column `value`, or `usd` in a fitting unit, and what it is called."""
     if words is not None:
         return frame["value"], words
     size, unit = money_unit(float(frame["usd"].abs().max()))
-    return frame["usd"] / size, unit
+    return frame["usd"] / size, f"{name}, {unit}" if name else unit
 
 
 def heat_map(
@@ -101,14 +101,15 @@ def heat_map(
     words: str | None = None,
     rows: str = "",
     columns: str = "",
+    name: str = "",
 ) -> Axes:
     """A value over two labels: columns row, column, value; numbers stand in the cells.
 
     `words` names the value and its unit; without it the values are those of a column `usd`, shown
-    in a fitting unit. `rows` and `columns` name the two axes.
+    in a fitting unit, and `name` says what they are. `rows` and `columns` name the two axes.
     """
     down, across = list(dict.fromkeys(frame["row"])), list(dict.fromkeys(frame["column"]))
-    shown, words = _in_unit(frame, words)
+    shown, words = _in_unit(frame, words, name)
     grid = frame.assign(shown=shown).pivot_table(index="row", columns="column", values="shown")
     values = grid.reindex(index=down, columns=across).to_numpy(dtype=float)
     ax = ax if ax is not None else row_axes(len(down) + 4)
@@ -139,8 +140,7 @@ def fan(
     in a fitting unit, and `name` says what is paid.
     """
     ax = ax if ax is not None else new_axes()
-    shown, unit = _in_unit(frame, words)
-    words = unit if words is not None or not name else f"{name}, {unit}"
+    shown, words = _in_unit(frame, words, name)
     table = frame.assign(shown=shown).pivot_table(
         index="period", columns="quantile", values="shown", sort=True
     )

@@ -46,9 +46,14 @@ class SweepResult:
         return cost_by(self, (first, second), bins)
 
     @property
+    def exact(self) -> bool:
+        """Whether every block was solved."""
+        return bool(self.summary["certify"] == "exact")
+
+    @property
     def cost_column(self) -> str:
         """The exact cost where every block was solved, else the lower bound."""
-        return "cost_exact_usd" if self.summary["certify"] == "exact" else "cost_lower_usd"
+        return "cost_exact_usd" if self.exact else "cost_lower_usd"
 
 
 def load_sweep(path: str | Path) -> SweepResult:
@@ -148,6 +153,6 @@ def regret(results: Sequence[SweepResult]) -> pd.DataFrame:
             "mean_regret_half_width_usd": halves,
             "worst_regret_usd": over.max(axis=1),
             "best_in_share": (over <= 0).mean(axis=1),
-            "exact": [r.summary["certify"] == "exact" for r in results],
+            "exact": [r.exact for r in results],
         }
     )

@@ -370,8 +370,8 @@ def test_a_heat_map_names_its_axes_and_tells_close_costs_apart() -> None:
     assert said[0] == "91.10"
     assert len({*said}) == cells["usd"].nunique()
     small = cells.assign(usd=cells["usd"] / 1e3)
-    figure = figure_of(plot.heat_map(small))
-    assert figure.axes[1].get_ylabel() == "million USD"
+    figure = figure_of(plot.heat_map(small, name="at least"))
+    assert figure.axes[1].get_ylabel() == "at least, million USD"
 
 
 @pytest.mark.xdist_group("claude")

@@ -18,6 +18,7 @@ from planner.sweep.bounds import bounder, lower_bounds
 from planner.sweep.draws import page
 from planner.sweep.duals import Prices, coefficients, features, pool_of
 from planner.sweep.exact import BlockSolver, layout, used_columns
+from planner.sweep.general import scenario_terms
 from planner.sweep.held import held_of
 from planner.sweep.problem import problem_of
 from planner.sweep.reroute import upper_bounds
@@ -316,6 +317,44 @@ def test_rates_and_prices_that_move_keep_the_bound() -> None:
         assert not np.allclose(exact, exact_costs(period, z))
         close.extend(((exact - lower) / (contract + exact)).tolist())
     assert np.median(close) < 0.1
+
+
+ENDS: dict[str, tuple[str, float]] = {
+    "no demand": ("demand", 0.0),
+    "demand dies out": ("demand_growth", -1.0),
+    "no chips": ("capacity", 0.0),
+    "all for nothing": ("price", 0.0),
+    "rates die out": ("efficiency", -1.0),
+    "low rates": ("rate_band", -1.0),
+    "high rates": ("rate_band", 1.0),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_the_ends_of_every_range_have_bounds(name: str) -> None:
+    """Values that a specification may have: the bound is that of the written program."""
+    kind, value = ENDS[name]
+    one = spec([{"name": "a", "kind": kind}], design="list", rows=[[value]])
+    found = problem_of(small_plan(), one)
+    values = page(found.spec, 0)
+    total = 0.0
+    for period in found.periods:
+        trained = train(period, pilots_of(values), 1, 1)
+        each = bounder(period, trained.prices)
+        z = period.moves.multipliers.values(values)
+        block = period.merged.block
+        if period.general:
+            rate, cost = scenario_terms(period, values, z)
+            block = replace(block, rate=rate[0], cost_usd=cost[0])
+        by_hand = dense_optimum(block, period.sides(z), 0)
+        classes = np.zeros((block.rate.shape[0], 1))
+        _, lower, exact = exact_rows(each, values, classes)[0, :3]
+        assert exact == pytest.approx(by_hand, rel=1e-7, abs=1e-2)
+        assert lower <= by_hand * (1 + RELATIVE) + 1e-2
+        assert lower == pytest.approx(by_hand, rel=1e-6, abs=10.0)
+        total += by_hand
+    fails = ("no chips", "rates die out", "low rates")
+    assert (total > 1e9) == (name in fails)
 
 
 def test_a_rate_sweep_where_nothing_moves_is_the_plain_one() -> None:
