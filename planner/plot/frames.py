@@ -7,9 +7,20 @@ table as well. They raise KeyError when a column is missing.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from planner.plot.style import INK, SMALL, Axes, horizontal, money_unit, new_axes, row_axes, short
+from planner.plot.style import (
+    INK,
+    SMALL,
+    Axes,
+    horizontal,
+    money_unit,
+    new_axes,
+    row_axes,
+    short,
+    to_rgb,
+)
 
 MORE, LESS = "#D55E00", "#0072B2"
 
@@ -62,49 +73,85 @@ def tornado(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _short_number(value: float) -> str:
-    """Three digits, or all before the point: never an exponent in a cell for a thousand."""
-    return f"{value:,.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
+def _short_number(value: float, digits: int = 3) -> str:
+    """So many digits, or all before the point: never an exponent in a cell for a thousand."""
+    if 10 ** (digits - 1) <= abs(value) < 1e6:
+        return f"{value:,.0f}"
+    return f"{value:.{digits}g}" if digits == 3 else f"{value:#.{digits}g}"
 
 
-def heat_map(frame: pd.DataFrame, ax: Axes | None = None, words: str = "value") -> Axes:
+def _digits(values: npt.NDArray[np.float64]) -> int:
+    """Digits that tell most cells apart: three, up to five where cells differ by little."""
+    finite = np.unique(values[np.isfinite(values)])
+    told = [len({_short_number(v, digits) for v in finite.tolist()}) for digits in (3, 4, 5)]
+    return 3 + told.index(max(told))
+
+
+def _in_unit(frame: pd.DataFrame, words: str | None, name: str) -> tuple[pd.Series[float], str]:
+    """The column `value`, or `usd` in a fitting unit, and what it is called."""
+    if words is not None:
+        return frame["value"], words
+    size, unit = money_unit(float(frame["usd"].abs().max()))
+    return frame["usd"] / size, f"{name}, {unit}" if name else unit
+
+
+def heat_map(
+    frame: pd.DataFrame,
+    ax: Axes | None = None,
+    words: str | None = None,
+    rows: str = "",
+    columns: str = "",
+    name: str = "",
+) -> Axes:
     """A value over two labels: columns row, column, value; numbers stand in the cells.
 
-    `words` names the value and its unit.
+    `words` names the value and its unit; without it the values are those of a column `usd`, shown
+    in a fitting unit, and `name` says what they are. `rows` and `columns` name the two axes.
     """
-    rows, columns = list(dict.fromkeys(frame["row"])), list(dict.fromkeys(frame["column"]))
-    grid = frame.pivot_table(index="row", columns="column", values="value")
-    values = grid.reindex(index=rows, columns=columns).to_numpy(dtype=float)
-    ax = ax if ax is not None else row_axes(len(rows) + 2)
+    down, across = list(dict.fromkeys(frame["row"])), list(dict.fromkeys(frame["column"]))
+    shown, words = _in_unit(frame, words, name)
+    grid = frame.assign(shown=shown).pivot_table(index="row", columns="column", values="shown")
+    values = grid.reindex(index=down, columns=across).to_numpy(dtype=float)
+    ax = ax if ax is not None else row_axes(len(down) + 4)
     image = ax.imshow(values, aspect="auto", cmap="cividis")
     ax.grid(visible=False)
-    middle = (np.nanmin(values) + np.nanmax(values)) / 2
+    middle, digits = (np.nanmin(values) + np.nanmax(values)) / 2, _digits(values)
     for i, j in np.argwhere(np.isfinite(values)).tolist():
-        ink = "black" if values[i, j] > middle else "white"
-        ax.text(
-            j, i, _short_number(values[i, j]), ha="center", va="center", color=ink, fontsize=SMALL
-        )
-    ax.set_xticks(range(len(columns)), [short(str(c), 16) for c in columns], rotation=45,
+        ink, said = "black" if values[i, j] > middle else "white", values[i, j]
+        ax.text(j, i, _short_number(said, digits), ha="center", va="center", color=ink,
+                fontsize=SMALL)  # fmt: skip
+    ax.set_xticks(range(len(across)), [short(str(c), 16) for c in across], rotation=45,
                   ha="right", rotation_mode="anchor")  # fmt: skip
-    ax.set_yticks(range(len(rows)), [short(str(r), 30) for r in rows])
+    ax.set_yticks(range(len(down)), [short(str(r), 30) for r in down])
+    ax.set_xlabel(short(columns, 60))
+    ax.set_ylabel(short(rows, 24))
     figure = ax.get_figure(root=True)
     assert figure is not None
     figure.colorbar(image, ax=ax, label=words)
     return ax
 
 
-def fan(frame: pd.DataFrame, ax: Axes | None = None, words: str = "value") -> Axes:
-    """Quantiles by period: columns period, quantile (0 to 1), value; pairs around the middle."""
+def fan(
+    frame: pd.DataFrame, ax: Axes | None = None, words: str | None = None, name: str = ""
+) -> Axes:
+    """Quantiles by period: columns period, quantile (0 to 1), value; pairs around the middle.
+
+    `words` names the value and its unit; without it the values are those of a column `usd`, shown
+    in a fitting unit, and `name` says what is paid.
+    """
     ax = ax if ax is not None else new_axes()
-    table = frame.pivot_table(index="period", columns="quantile", values="value", sort=True)
+    shown, words = _in_unit(frame, words, name)
+    table = frame.assign(shown=shown).pivot_table(
+        index="period", columns="quantile", values="shown", sort=True
+    )
     at, marks = range(len(table)), sorted(float(str(q)) for q in table.columns)
     pairs = [(q, 1 - q) for q in marks if q < 0.5]
-    for low, high in pairs:
+    for i, (low, high) in enumerate(pairs, 1):
         top = min(marks, key=lambda q: abs(q - high))
+        # A tint, not a transparent fill: the legend shows what is drawn.
+        tint = [1 - 0.75 * i / len(pairs) * (1 - part) for part in to_rgb(LESS)]
         words_of = f"{low:.0%} to {top:.0%}"
-        ax.fill_between(
-            at, table[low], table[top], color=LESS, lw=0, label=words_of, alpha=0.2 + 0.5 * low
-        )
+        ax.fill_between(at, table[low], table[top], color=tint, lw=0, label=words_of)
     middle = min(marks, key=lambda q: abs(q - 0.5))
     ax.plot(at, table[middle], color=LESS, lw=1.8, label=f"{middle:.0%}")
     ax.set_xticks(at, [str(p) for p in table.index], rotation=45, ha="right",

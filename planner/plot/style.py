@@ -61,7 +61,7 @@ __all__ = [
     "CLOUD_GREYS", "FAINT", "HATCHES", "INK", "SMALL", "SPARE_COLOURS", "STYLES",
     "VENDOR_COLOURS", "WIDTH_IN", "Axes", "Style", "chip_colours", "hatch", "horizontal",
     "money_unit", "new_axes", "outlined", "period_axis", "power_unit", "row_axes",
-    "shade", "short", "side_legend", "styled", "vendor_colours",
+    "shade", "short", "side_legend", "styled", "to_rgb", "vendor_colours",
 ]  # fmt: skip
 
 

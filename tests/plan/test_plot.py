@@ -329,13 +329,18 @@ def test_frames_are_drawn() -> None:
     axes = plot.tornado(factors)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]
     cells = pd.DataFrame({"row": ["x", "x"], "column": ["u", "v"], "value": [1.0, 2.0]})
-    assert [text.get_text() for text in plot.heat_map(cells).texts] == ["1", "2"]
+    assert [text.get_text() for text in plot.heat_map(cells, words="share").texts] == ["1", "2"]
     quantiles = pd.DataFrame(
         [(p, q, 10 * i + q) for i, p in enumerate("ab") for q in (0.05, 0.5, 0.95)],
         columns=["period", "quantile", "value"],
     )
-    axes = plot.fan(quantiles)
+    axes = plot.fan(quantiles, words="chips")
     assert heights(axes.lines[0]) == [0.5, 10.5]
+    assert axes.get_ylabel() == "chips"
+    dear = quantiles.rename(columns={"value": "usd"}).assign(usd=1e6 * quantiles["value"])
+    axes = plot.fan(dear, name="paid")
+    assert heights(axes.lines[0]) == [0.5, 10.5]
+    assert axes.get_ylabel() == "paid, million USD"
     steps = pd.DataFrame(
         {"step": ["old", "price", "new"], "usd": [3e9, -1e9, 2e9], "is_total": [True, False, True]}
     )
@@ -345,6 +350,28 @@ def test_frames_are_drawn() -> None:
     for frame, draw in ((points, plot.frontier), (factors, plot.tornado), (cells, plot.heat_map)):
         with pytest.raises(KeyError):
             draw(frame.iloc[:, 1:])
+
+
+def test_a_heat_map_names_its_axes_and_tells_close_costs_apart() -> None:
+    cells = pd.DataFrame(
+        [(f"{r}", f"{c}", 91.1e9 + 2e7 * (r + 3 * c)) for r in range(10) for c in range(10)],
+        columns=["row", "column", "usd"],
+    )
+    rows = "growth of demand beyond what was planned"
+    with styled("light"):
+        axes = plot.heat_map(cells, rows=rows, columns="days late")
+        figure_of(axes).canvas.draw()
+    check_texts(axes)
+    assert axes.get_xlabel() == "days late"
+    assert axes.get_ylabel().startswith("growth of demand")
+    (bar,) = [one for one in figure_of(axes).axes if one is not axes]
+    assert bar.get_ylabel() == "billion USD"
+    said = [text.get_text() for text in axes.texts]
+    assert said[0] == "91.10"
+    assert len({*said}) == cells["usd"].nunique()
+    small = cells.assign(usd=cells["usd"] / 1e3)
+    figure = figure_of(plot.heat_map(small, name="at least"))
+    assert figure.axes[1].get_ylabel() == "at least, million USD"
 
 
 @pytest.mark.xdist_group("claude")
