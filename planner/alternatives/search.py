@@ -51,7 +51,7 @@ THRIFT = 1e-3
 """Weight of the cost beside the distance: of what a USD would be worth if the room of the budget
 moved the whole capacity. It moves some hundredths of it at least, so that it is spent all the
 same."""
-PRICES = (0.5, 0.125, 0.0)
+PRICES = (0.25, 0.0625, 0.0)
 """What a MW of distance is worth in a large problem, one after the other until a plan is within
 the budget: in parts of the room of the budget over the distance of the relaxation."""
 FIXED = ("lots", "any_lots", "leave")
@@ -272,7 +272,7 @@ class Finder:
             session, self._left(gap=gap), self.progress, ranks(problem), self._lazy,
             {0, PLACEMENTS}, sift=problem.shape[1] >= SIFTED,
         )  # fmt: skip
-        search.root(dive=self._is_small)
+        search.root(dive=self._is_small or not nodes)
         enough = len(search.nodes) + nodes
         while search.gap > gap and len(search.nodes) < enough and search.keep_going():
             if np.isfinite(search.best) and not self._is_small:

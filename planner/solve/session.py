@@ -33,7 +33,7 @@ _DUAL, _PRIMAL = 1, 4
 """Simplex strategies of HiGHS."""
 LOWER, BASIC = 0, 1
 """Status of a column at its lower bound, and of a basic column or row."""
-_INSIDE = 1e-5
+_INSIDE = 1e-7
 """Relative gap at which an interior point is near enough: the simplex does the rest."""
 _PRICE = 1e-8
 """Reduced cost, million USD per unit of the solver, that counts as none: its dual tolerance."""
