@@ -14,32 +14,50 @@ from planner.plot.style import INK, SMALL, Axes, horizontal, money_unit, new_axe
 MORE, LESS = "#D55E00", "#0072B2"
 
 
+STATUS_MARKS = {
+    "limit": ("o", "plan, gap not proven"),
+    "infeasible": ("x", "no plan: proven"),
+    "unproven": ("$?$", "no plan found in time"),
+}
+"""Status of a point that is not simply proven -> its marker and its words."""
+
+
 def frontier(frame: pd.DataFrame, ax: Axes | None = None, words: str = "limit") -> Axes:
     """Cost against a limit: columns limit, cost_usd, bound_usd; the bound is shaded below.
 
-    `words` names the limit and its unit on the axis. With a column status, values that are
-    `infeasible` or `unproven` are marked at the foot.
+    `words` names the limit and its unit on the axis. With a column status, plans whose gap is not
+    proven (`limit`) are hollow, and values that are `infeasible` or `unproven` are marked at the
+    foot.
     """
     ax = ax if ax is not None else new_axes()
     some = frame.sort_values("limit")
-    finite = some["cost_usd"][np.isfinite(some["cost_usd"].astype(float))]
-    size, unit = money_unit(float(finite.abs().max()) if len(finite) else 1e9)
-    cost, bound = some["cost_usd"] / size, some["bound_usd"] / size
-    ax.fill_between(some["limit"], bound, cost, color=LESS, alpha=0.25, lw=0, label="proven range")
-    ax.plot(some["limit"], cost, "o-", color=LESS, ms=4, label="plan")
+    known = some[["cost_usd", "bound_usd"]].astype(float)
+    finite = known.to_numpy()[np.isfinite(known.to_numpy())]
+    size, unit = money_unit(float(np.abs(finite).max()) if len(finite) else 1e9)
+    cost, bound = known["cost_usd"] / size, known["bound_usd"] / size
+    if len(finite):
+        ax.fill_between(some["limit"], bound, cost, color=LESS, alpha=0.25, lw=0)
+        ax.plot(some["limit"], cost, "o-", color=LESS, ms=4, label="plan")
+        ax.plot(some["limit"], bound, "_:", color=LESS, ms=7, label="at least, proven")
+        ax.margins(y=0.12)
+    else:
+        ax.set_yticks([])
     told = some["status"] if "status" in some else pd.Series("", index=some.index)
-    for status, mark, words_of in (
-        ("infeasible", "x", "no plan, proven"),
-        ("unproven", "$?$", "no plan found in time"),
-    ):
-        none = some["limit"][told == status]
-        if len(none):
-            foot = ax.get_xaxis_transform()
-            ax.plot(none, [0.03] * len(none), mark, color=MORE, transform=foot, label=words_of)
+    foot = ax.get_xaxis_transform()
+    for status, (mark, words_of) in STATUS_MARKS.items():
+        here = told == status
+        if not here.any():
+            continue
+        if status == "limit":
+            ax.plot(some["limit"][here], cost[here], marker=mark, ls="none", ms=6, mfc="white",
+                    mec=LESS, label=words_of)  # fmt: skip
+        else:
+            ax.plot(some["limit"][here], [0.03] * int(here.sum()), marker=mark, ls="none", ms=8,
+                    color=MORE, transform=foot, label=words_of)  # fmt: skip
     ax.set_xlabel(words)
     ax.yaxis.set_major_formatter("{x:,g}")
     ax.set_ylabel(f"cost, {unit}")
-    ax.legend(loc="best")
+    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, borderaxespad=0.2)
     return ax
 
 

@@ -325,6 +325,7 @@ def test_frames_are_drawn() -> None:
     points = pd.DataFrame({"limit": [3.0, 1.0], "cost_usd": [2e9, 4e9], "bound_usd": [1e9, 4e9]})
     axes = plot.frontier(points, words="share")
     assert heights(axes.lines[0]) == [4.0, 2.0]
+    assert heights(axes.lines[1]) == [4.0, 1.0]
     factors = pd.DataFrame({"factor": ["a", "b"], "low_usd": [-1e9, -3e9], "high_usd": [1e9, 2e9]})
     axes = plot.tornado(factors)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]
@@ -345,6 +346,36 @@ def test_frames_are_drawn() -> None:
     for frame, draw in ((points, plot.frontier), (factors, plot.tornado), (cells, plot.heat_map)):
         with pytest.raises(KeyError):
             draw(frame.iloc[:, 1:])
+
+
+NONE = float("nan")
+STATES: dict[str, tuple[float, float]] = {
+    "proven": (4e9, 3.9e9), "limit": (5e9, 3e9), "infeasible": (NONE, NONE),
+    "unproven": (NONE, 4e9),
+}  # fmt: skip
+"""Status of a point -> cost and bound as `planner.frontier` returns them."""
+
+
+@pytest.mark.parametrize(
+    "found", [("proven", "limit", "infeasible", "unproven"), *((status,) * 2 for status in STATES)]
+)
+def test_frontiers_mark_every_status(found: tuple[str, ...]) -> None:
+    frame = pd.DataFrame(
+        [(1.0 - 0.1 * i, status, *STATES[status]) for i, status in enumerate(found)],
+        columns=["limit", "status", "cost_usd", "bound_usd"],
+    )
+    with styled("light"):
+        axes = plot.frontier(frame, words="limits.cloud-share (share)")
+        figure_of(axes).canvas.draw()
+    check_texts(axes)
+    legend = axes.get_legend()
+    assert legend is not None
+    words = [text.get_text() for text in legend.get_texts()]
+    for status, said in (("limit", "plan, gap not proven"), ("infeasible", "no plan: proven"),
+                         ("unproven", "no plan found in time")):  # fmt: skip
+        assert (said in words) == (status in found)
+        marks = [line for line in axes.lines if line.get_label() == said]
+        assert sum(len(heights(line)) for line in marks) == found.count(status)
 
 
 @pytest.mark.xdist_group("claude")
