@@ -7,12 +7,27 @@ table as well. They raise KeyError when a column is missing.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from planner.plot.style import INK, SMALL, Axes, horizontal, money_unit, new_axes, row_axes, short
-
-MORE, LESS = "#D55E00", "#0072B2"
-
+from planner.plot.style import (
+    INK,
+    LESS,
+    MORE,
+    SMALL,
+    Axes,
+    MaxNLocator,
+    few_numbers,
+    folded,
+    hatch,
+    horizontal,
+    money_unit,
+    new_axes,
+    period_axis,
+    row_axes,
+    short,
+    top_legend,
+)
 
 STATUS_MARKS = {
     "limit": ("o", "plan, gap not proven"),
@@ -20,6 +35,10 @@ STATUS_MARKS = {
     "unproven": ("$?$", "no plan found in time"),
 }
 """Status of a point that is not simply proven -> its marker and its words."""
+
+
+LARGE = 1e6
+"""Limits from here on are counted in millions or billions."""
 
 
 def frontier(frame: pd.DataFrame, ax: Axes | None = None, words: str = "limit") -> Axes:
@@ -31,14 +50,18 @@ def frontier(frame: pd.DataFrame, ax: Axes | None = None, words: str = "limit") 
     """
     ax = ax if ax is not None else new_axes()
     some = frame.sort_values("limit")
+    most = float(some["limit"].abs().max())
+    if most >= LARGE:
+        scale, named = money_unit(most)
+        some, words = some.assign(limit=some["limit"] / scale), f"{words}, {named.split()[0]}s"
     known = some[["cost_usd", "bound_usd"]].astype(float)
     finite = known.to_numpy()[np.isfinite(known.to_numpy())]
     size, unit = money_unit(float(np.abs(finite).max()) if len(finite) else 1e9)
     cost, bound = known["cost_usd"] / size, known["bound_usd"] / size
     if len(finite):
-        ax.fill_between(some["limit"], bound, cost, color=LESS, alpha=0.25, lw=0)
-        ax.plot(some["limit"], cost, "o-", color=LESS, ms=4, label="plan")
-        ax.plot(some["limit"], bound, "_:", color=LESS, ms=7, label="at least, proven")
+        ax.fill_between(some["limit"], bound, cost, color=LESS, alpha=0.5, lw=0)
+        ax.plot(some["limit"], cost, "o-", color=INK, ms=4, label="plan")
+        ax.plot(some["limit"], bound, "_:", color=INK, ms=7, label="at least, proven")
         ax.margins(y=0.12)
     else:
         ax.set_yticks([])
@@ -50,14 +73,15 @@ def frontier(frame: pd.DataFrame, ax: Axes | None = None, words: str = "limit") 
             continue
         if status == "limit":
             ax.plot(some["limit"][here], cost[here], marker=mark, ls="none", ms=6, mfc="white",
-                    mec=LESS, label=words_of)  # fmt: skip
+                    mec=INK, label=words_of)  # fmt: skip
         else:
             ax.plot(some["limit"][here], [0.03] * int(here.sum()), marker=mark, ls="none", ms=8,
-                    color=MORE, transform=foot, label=words_of)  # fmt: skip
+                    color=INK, transform=foot, label=words_of)  # fmt: skip
     ax.set_xlabel(words)
+    few_numbers(ax)
     ax.yaxis.set_major_formatter("{x:,g}")
     ax.set_ylabel(f"cost, {unit}")
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, borderaxespad=0.2)
+    top_legend(ax, *ax.get_legend_handles_labels())
     return ax
 
 
@@ -70,44 +94,57 @@ def tornado(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     some = frame.loc[reach.sort_values(ascending=False, kind="stable").index]
     ax = ax if ax is not None else row_axes(len(some))
     size, unit = money_unit(float(reach.max()))
-    for column, colour, label in (("low_usd", LESS, "low end"), ("high_usd", MORE, "high end")):
-        ax.barh(range(len(some)), some[column] / size, height=0.7, color=colour, label=label)
+    sides = (("low_usd", LESS, "low end"), ("high_usd", MORE, "high end"))
+    for i, (column, grey, label) in enumerate(sides):
+        ax.barh(range(len(some)), some[column] / size, height=0.7, color=grey, label=label,
+                edgecolor="white", linewidth=0.0, hatch=hatch(i))  # fmt: skip
     ax.axvline(0.0, color=INK, lw=0.8)
-    horizontal(ax, [short(str(name), 40) for name in some["factor"]])
-    ax.xaxis.set_major_formatter("{x:,g}")
+    horizontal(ax, [short(str(name), 26) for name in some["factor"]])
+    few_numbers(ax)
     ax.set_xlabel(f"change of cost, {unit}")
-    ax.legend(loc="lower right")
+    top_legend(ax, *ax.get_legend_handles_labels())
     return ax
 
 
-def _short_number(value: float) -> str:
-    """Three digits, or all before the point: never an exponent in a cell for a thousand."""
-    return f"{value:,.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
+def _cells(values: npt.NDArray[np.float64], room_pt: float) -> list[str] | None:
+    """Numbers of cells, to the place that tells a tenth of their range; None without room."""
+    known = values[np.isfinite(values)]
+    span = float(np.ptp(known)) if len(known) else 0.0
+    step = (span if span > 0 else abs(float(known[0])) if len(known) else 0.0) / 10
+    places = min(9, max(0, -int(np.floor(np.log10(step))) if step > 0 else 0))
+    words = [f"{value:,.{places}f}" if np.isfinite(value) else "" for value in values.ravel()]
+    return words if max(map(len, words)) * 0.62 * SMALL <= room_pt else None
 
 
 def heat_map(frame: pd.DataFrame, ax: Axes | None = None, words: str = "value") -> Axes:
-    """A value over two labels: columns row, column, value; numbers stand in the cells.
+    """A value over two labels: columns row, column, value; numbers stand in cells with room.
 
     `words` names the value and its unit.
     """
     rows, columns = list(dict.fromkeys(frame["row"])), list(dict.fromkeys(frame["column"]))
     grid = frame.pivot_table(index="row", columns="column", values="value")
     values = grid.reindex(index=rows, columns=columns).to_numpy(dtype=float)
-    ax = ax if ax is not None else row_axes(len(rows) + 2)
-    image = ax.imshow(values, aspect="auto", cmap="cividis")
+    ax = ax if ax is not None else row_axes(len(rows) + 4)
+    image = ax.imshow(values, aspect="auto", cmap="Greys")
     ax.grid(visible=False)
-    middle = (np.nanmin(values) + np.nanmax(values)) / 2
-    for i, j in np.argwhere(np.isfinite(values)).tolist():
-        ink = "black" if values[i, j] > middle else "white"
-        ax.text(
-            j, i, _short_number(values[i, j]), ha="center", va="center", color=ink, fontsize=SMALL
-        )
-    ax.set_xticks(range(len(columns)), [short(str(c), 16) for c in columns], rotation=45,
-                  ha="right", rotation_mode="anchor")  # fmt: skip
-    ax.set_yticks(range(len(rows)), [short(str(r), 30) for r in rows])
     figure = ax.get_figure(root=True)
     assert figure is not None
-    figure.colorbar(image, ax=ax, label=words)
+    names = [short(str(row), 20) for row in rows]
+    # Labels of rows take the rest of the width.
+    room = 72 * float(figure.get_size_inches()[0]) - 30 - 0.6 * SMALL * max(map(len, names))
+    each = room / len(columns)
+    middle = (np.nanmin(values) + np.nanmax(values)) / 2
+    for at, words_of in enumerate(_cells(values, each) or ()):
+        i, j = divmod(at, len(columns))
+        ink = "white" if values[i, j] > middle else "black"
+        ax.text(j, i, words_of, ha="center", va="center", color=ink, fontsize=SMALL)
+    step = int(np.ceil(1.6 * SMALL / each))
+    ax.set_xticks(range(0, len(columns), step), [short(str(c), 16) for c in columns[::step]],
+                  rotation=45, ha="right", rotation_mode="anchor")  # fmt: skip
+    ax.set_yticks(range(len(rows)), names)
+    bar = figure.colorbar(image, ax=ax, location="top", format="{x:,.6g}", aspect=30,
+                          ticks=MaxNLocator(4))  # fmt: skip
+    bar.set_label(folded(words, 54), loc="right")
     return ax
 
 
@@ -120,15 +157,14 @@ def fan(frame: pd.DataFrame, ax: Axes | None = None, words: str = "value") -> Ax
     for low, high in pairs:
         top = min(marks, key=lambda q: abs(q - high))
         words_of = f"{low:.0%} to {top:.0%}"
-        ax.fill_between(
-            at, table[low], table[top], color=LESS, lw=0, label=words_of, alpha=0.2 + 0.5 * low
-        )
+        shade = 0.88 - 0.55 * (pairs.index((low, high)) + 1) / (len(pairs) + 1)
+        ax.fill_between(at, table[low], table[top], color=(shade,) * 3, lw=0, label=words_of)
     middle = min(marks, key=lambda q: abs(q - 0.5))
-    ax.plot(at, table[middle], color=LESS, lw=1.8, label=f"{middle:.0%}")
-    ax.set_xticks(at, [str(p) for p in table.index], rotation=45, ha="right",
-                  rotation_mode="anchor")  # fmt: skip
-    ax.set_ylabel(words)
-    ax.legend(loc="best")
+    ax.plot(at, table[middle], color=INK, lw=1.8, label=f"{middle:.0%}")
+    period_axis(ax, [str(p) for p in table.index])
+    ax.yaxis.set_major_formatter("{x:,g}")
+    ax.set_ylabel(folded(words))
+    top_legend(ax, *ax.get_legend_handles_labels())
     return ax
 
 
