@@ -6,6 +6,8 @@ table as well. They raise KeyError when a column is missing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -19,6 +21,7 @@ from planner.plot.style import (
     MaxNLocator,
     few_numbers,
     folded,
+    footnote,
     hatch,
     horizontal,
     money_unit,
@@ -116,42 +119,70 @@ def _cells(values: npt.NDArray[np.float64], room_pt: float) -> list[str] | None:
     return words if max(map(len, words)) * 0.62 * SMALL <= room_pt else None
 
 
-def heat_map(frame: pd.DataFrame, ax: Axes | None = None, words: str = "value") -> Axes:
+def _in_unit(frame: pd.DataFrame, words: str | None) -> tuple[pd.Series[float], str]:
+    """The column `value`, or `usd` in a fitting unit, and what it is called."""
+    if words is not None:
+        return frame["value"], words
+    size, unit = money_unit(float(frame["usd"].abs().max()))
+    return frame["usd"] / size, unit
+
+
+def heat_map(
+    frame: pd.DataFrame,
+    ax: Axes | None = None,
+    words: str | None = None,
+    rows: str = "",
+    columns: str = "",
+) -> Axes:
     """A value over two labels: columns row, column, value; numbers stand in cells with room.
 
-    `words` names the value and its unit.
+    `words` names the value and its unit; without it the values are those of a column `usd`, shown
+    in a fitting unit. `rows` and `columns` name the two axes.
     """
-    rows, columns = list(dict.fromkeys(frame["row"])), list(dict.fromkeys(frame["column"]))
-    grid = frame.pivot_table(index="row", columns="column", values="value")
-    values = grid.reindex(index=rows, columns=columns).to_numpy(dtype=float)
-    ax = ax if ax is not None else row_axes(len(rows) + 4)
+    down, across = list(dict.fromkeys(frame["row"])), list(dict.fromkeys(frame["column"]))
+    shown, words = _in_unit(frame, words)
+    grid = frame.assign(shown=shown).pivot_table(index="row", columns="column", values="shown")
+    values = grid.reindex(index=down, columns=across).to_numpy(dtype=float)
+    ax = ax if ax is not None else row_axes(len(down) + 5)
     image = ax.imshow(values, aspect="auto", cmap="Greys")
     ax.grid(visible=False)
     figure = ax.get_figure(root=True)
     assert figure is not None
-    names = [short(str(row), 20) for row in rows]
+    names = [short(str(row), 20) for row in down]
     # Labels of rows take the rest of the width.
-    room = 72 * float(figure.get_size_inches()[0]) - 30 - 0.6 * SMALL * max(map(len, names))
-    each = room / len(columns)
+    room = 72 * float(figure.get_size_inches()[0]) - 50 - 0.6 * SMALL * max(map(len, names))
+    each = room / len(across)
     middle = (np.nanmin(values) + np.nanmax(values)) / 2
-    for at, words_of in enumerate(_cells(values, each) or ()):
-        i, j = divmod(at, len(columns))
+    for at, said in enumerate(_cells(values, each) or ()):
+        i, j = divmod(at, len(across))
         ink = "white" if values[i, j] > middle else "black"
-        ax.text(j, i, words_of, ha="center", va="center", color=ink, fontsize=SMALL)
+        ax.text(j, i, said, ha="center", va="center", color=ink, fontsize=SMALL)
     step = int(np.ceil(1.6 * SMALL / each))
-    ax.set_xticks(range(0, len(columns), step), [short(str(c), 16) for c in columns[::step]],
+    ax.set_xticks(range(0, len(across), step), [short(str(c), 16) for c in across[::step]],
                   rotation=45, ha="right", rotation_mode="anchor")  # fmt: skip
-    ax.set_yticks(range(len(rows)), names)
+    ax.set_yticks(range(len(down)), names)
+    footnote(ax, columns)
+    ax.set_ylabel(short(rows, 28))
     bar = figure.colorbar(image, ax=ax, location="top", format="{x:,.6g}", aspect=30,
                           ticks=MaxNLocator(4))  # fmt: skip
     bar.set_label(folded(words, 54), loc="right")
     return ax
 
 
-def fan(frame: pd.DataFrame, ax: Axes | None = None, words: str = "value") -> Axes:
-    """Quantiles by period: columns period, quantile (0 to 1), value; pairs around the middle."""
+def fan(
+    frame: pd.DataFrame, ax: Axes | None = None, words: str | None = None, name: str = ""
+) -> Axes:
+    """Quantiles by period: columns period, quantile (0 to 1), value; pairs around the middle.
+
+    `words` names the value and its unit; without it the values are those of a column `usd`, shown
+    in a fitting unit, and `name` says what is paid.
+    """
     ax = ax if ax is not None else new_axes()
-    table = frame.pivot_table(index="period", columns="quantile", values="value", sort=True)
+    shown, unit = _in_unit(frame, words)
+    words = f"{name}, {unit}" if words is None and name else unit
+    table = frame.assign(shown=shown).pivot_table(
+        index="period", columns="quantile", values="shown", sort=True
+    )
     at, marks = range(len(table)), sorted(float(str(q)) for q in table.columns)
     pairs = [(q, 1 - q) for q in marks if q < 0.5]
     for low, high in pairs:
@@ -203,3 +234,27 @@ def waterfall(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.yaxis.set_major_formatter("{x:,g}")
     ax.set_ylabel(f"cost, {unit}" + ("\n(axis does not begin at 0)" if cut else ""))
     return ax
+
+
+def steps(
+    before: Mapping[str, float],
+    after: Mapping[str, float],
+    names: tuple[str, str] = ("before", "after"),
+    least_share: float = 1e-5,
+) -> pd.DataFrame:
+    """What `waterfall` draws, of two costs by term (USD): columns step, usd, is_total.
+
+    Totals are the sums of the terms; a change below `least_share` of the larger total goes into
+    the step `other`.
+    """
+    totals = sum(before.values()), sum(after.values())
+    terms = dict.fromkeys([*before, *after])
+    changes = {term: after.get(term, 0.0) - before.get(term, 0.0) for term in terms}
+    least = least_share * max(map(abs, totals))
+    shown = {term: usd for term, usd in changes.items() if abs(usd) >= least}
+    other = sum(changes.values()) - sum(shown.values())
+    rows = [(names[0], totals[0], True)]
+    rows += [(term.replace("_", " "), usd, False) for term, usd in shown.items()]
+    rows += [("other", other, False)] if abs(other) >= least else []
+    return pd.DataFrame([*rows, (names[1], totals[1], True)],
+                        columns=["step", "usd", "is_total"])  # fmt: skip

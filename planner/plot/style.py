@@ -39,7 +39,7 @@ SPARE_COLOURS = ("#703010", "#9FEF8F", "#591966", "#7963E9")
 """Of vendors that have no colour of their own, in the order in which a case names them."""
 HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "++++", "oooo")
 INK, FAINT, NODE = "#222222", "#D0D0D0", "#777777"
-MORE, LESS = "#3C3C3C", "#B4B4B4"
+MORE, LESS = "#7A7A7A", "#C6C6C6"
 """Two sides of a change: what costs more is dark."""
 WIDTH_IN = 4.5
 """Width of a figure, inches; lines, marks and texts are made for it."""

@@ -78,10 +78,37 @@ def test_crowded_figures_can_be_read(name: str, style: plot.Style) -> None:
 
 
 def test_cells_of_a_heat_map_tell_its_range_apart_or_say_nothing() -> None:
-    told = [text.get_text() for text in plot.heat_map(cells(3, 104.8, 105.4)).texts]
+    told = [text.get_text() for text in plot.heat_map(cells(3, 104.8, 105.4), words="x").texts]
     assert len(told) == 24
     assert len(set(told)) > 10
-    assert not plot.heat_map(cells(12, -1e4, 1e4)).texts
+    assert not plot.heat_map(cells(12, -1e4, 1e4), words="x").texts
+
+
+@pytest.mark.parametrize(("size", "unit"), [(1.0, "billion USD"), (1e3, "million USD")])
+def test_a_heat_map_names_its_axes_and_finds_a_unit(size: float, unit: str) -> None:
+    costs = cells(3, 91.1e9 / size, 91.7e9 / size).rename(columns={"value": "usd"})
+    rows = "growth of demand beyond what was planned"
+    axes = drawn(lambda: plot.heat_map(costs, rows=rows, columns="days late"), "light")
+    check_texts(axes)
+    assert axes.get_xlabel() == "days late"
+    assert axes.get_ylabel().startswith("growth of demand")
+    (bar,) = [one for one in figure_of(axes).axes if one is not axes]
+    assert bar.get_xlabel() == unit
+    assert axes.texts[0].get_text() == "91.10"
+
+
+def test_steps_lead_from_one_cost_to_the_other() -> None:
+    before = {"contracts": 60e9, "pay_as_you_go": 1e9, "deals": 0.0, "salvage": -4e9}
+    after = {"contracts": 58e9, "pay_as_you_go": 1e9 + 10.0, "deals": 0.5e9, "salvage": -4e9}
+    frame = plot.steps(before, after, names=("with", "without"))
+    assert frame.step.tolist() == ["with", "contracts", "deals", "without"]
+    assert frame.usd.tolist() == pytest.approx([57e9, -2e9, 0.5e9, 55.5e9], rel=1e-9)
+    assert frame.is_total.tolist() == [True, False, False, True]
+    many = {f"term_{i}": 1.0 for i in range(10)}
+    every = plot.steps({}, many, least_share=0.2)
+    assert every.step.tolist() == ["before", "other", "after"]
+    assert every.usd.tolist() == [0.0, 10.0, 10.0]
+    check_texts(drawn(lambda: plot.waterfall(frame), "print"))
 
 
 @pytest.mark.parametrize("draw", CROWDED.values(), ids=CROWDED)
@@ -109,13 +136,18 @@ def test_frames_are_drawn() -> None:
     axes = plot.tornado(factors)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]
     cells = pd.DataFrame({"row": ["x", "x"], "column": ["u", "v"], "value": [1.0, 2.0]})
-    assert [text.get_text() for text in plot.heat_map(cells).texts] == ["1.0", "2.0"]
+    assert [text.get_text() for text in plot.heat_map(cells, words="share").texts] == ["1.0", "2.0"]
     quantiles = pd.DataFrame(
         [(p, q, 10 * i + q) for i, p in enumerate("ab") for q in (0.05, 0.5, 0.95)],
         columns=["period", "quantile", "value"],
     )
-    axes = plot.fan(quantiles)
+    axes = plot.fan(quantiles, words="chips")
     assert heights(axes.lines[0]) == [0.5, 10.5]
+    assert axes.get_ylabel() == "chips"
+    dear = quantiles.rename(columns={"value": "usd"}).assign(usd=1e6 * quantiles["value"])
+    axes = plot.fan(dear, name="paid")
+    assert heights(axes.lines[0]) == [0.5, 10.5]
+    assert axes.get_ylabel() == "paid, million USD"
     steps = pd.DataFrame(
         {"step": ["old", "price", "new"], "usd": [3e9, -1e9, 2e9], "is_total": [True, False, True]}
     )
