@@ -24,6 +24,7 @@ from planner.plot.style import (
     footnote,
     hatch,
     horizontal,
+    in_style,
     money_unit,
     new_axes,
     period_axis,
@@ -44,6 +45,7 @@ LARGE = 1e6
 """Limits from here on are counted in millions or billions."""
 
 
+@in_style
 def frontier(frame: pd.DataFrame, ax: Axes | None = None, words: str = "limit") -> Axes:
     """Cost against a limit: columns limit, cost_usd, bound_usd; the bound is shaded below.
 
@@ -88,6 +90,7 @@ def frontier(frame: pd.DataFrame, ax: Axes | None = None, words: str = "limit") 
     return ax
 
 
+@in_style
 def tornado(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """What each factor does to the cost: columns factor, low_usd, high_usd (changes).
 
@@ -127,6 +130,7 @@ def _in_unit(frame: pd.DataFrame, words: str | None) -> tuple[pd.Series[float], 
     return frame["usd"] / size, unit
 
 
+@in_style
 def heat_map(
     frame: pd.DataFrame,
     ax: Axes | None = None,
@@ -169,6 +173,7 @@ def heat_map(
     return ax
 
 
+@in_style
 def fan(
     frame: pd.DataFrame, ax: Axes | None = None, words: str | None = None, name: str = ""
 ) -> Axes:
@@ -199,12 +204,13 @@ def fan(
     return ax
 
 
+@in_style
 def waterfall(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """From one plan's cost to another's: columns step, usd, is_total; other rows are changes.
 
     Where the changes are small against the totals, the axis begins above 0, and says so.
     """
-    ax = ax if ax is not None else new_axes()
+    ax = ax if ax is not None else row_axes(len(frame))
     size, unit = money_unit(float(frame["usd"].abs().max()))
     level, spans = 0.0, []
     for row in frame.to_dict("records"):
@@ -219,20 +225,19 @@ def waterfall(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         usd = float(row["usd"]) / size
         colour = INK if row["is_total"] else MORE if usd > 0 else LESS
         base = max(low, cut) if row["is_total"] else low
-        ax.bar(i, high - base, bottom=base, color=colour, width=0.7)
+        ax.barh(i, high - base, left=base, color=colour, height=0.7)
         said = f"{usd:,.5g}" if row["is_total"] else f"{usd:+,.3g}"
-        ax.annotate(
-            said, (i, max(base, high)), xytext=(0, 2), textcoords="offset points", ha="center",
-            fontsize=SMALL,
-        )  # fmt: skip
+        ax.annotate(said, (max(base, high), i), xytext=(3, 0), textcoords="offset points",
+                    va="center", fontsize=SMALL)  # fmt: skip
         if i + 1 < len(spans):
-            ax.plot([i + 0.35, i + 0.65], [high, high], color=INK, lw=0.6)
-    ax.set_ylim(min(*ends, cut) if min(ends) >= cut else min(ends) - 0.1 * reach,
-                max(*ends, 0.0) + 0.12 * reach)  # fmt: skip
-    ax.set_xticks(range(len(frame)), [short(str(s), 26) for s in frame["step"]], rotation=45,
-                  ha="right", rotation_mode="anchor")  # fmt: skip
-    ax.yaxis.set_major_formatter("{x:,g}")
-    ax.set_ylabel(f"cost, {unit}" + ("\n(axis does not begin at 0)" if cut else ""))
+            ax.plot([high, high], [i + 0.35, i + 0.65], color=INK, lw=0.6)
+    # Numbers stand right of the bars.
+    ax.set_xlim(min(*ends, cut) if min(ends) >= cut else min(ends) - 0.1 * reach,
+                max(*ends, 0.0) + 0.3 * reach)  # fmt: skip
+    horizontal(ax, [short(str(name), 26) for name in frame["step"]])
+    few_numbers(ax)
+    ax.grid(visible=False, axis="x")
+    footnote(ax, f"cost, {unit}" + (" (axis does not begin at 0)" if cut else ""))
     return ax
 
 

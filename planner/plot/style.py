@@ -8,10 +8,12 @@ vendor (clouds, terms of cost, changes) is grey, told apart by lightness and hat
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterator, Mapping, Sequence
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from textwrap import wrap
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec
 
 import numpy as np
 
@@ -46,6 +48,7 @@ WIDTH_IN = 4.5
 SMALL = 9.6
 """Least size of any text, points: 7 where a figure stands in half a page, 3.3 inches wide."""
 
+P = ParamSpec("P")
 Style = Literal["light", "print"]
 _BASE: dict[Any, Any] = {
     "font.size": 10, "axes.titlesize": 10, "axes.labelsize": 10, "legend.fontsize": SMALL,
@@ -65,32 +68,45 @@ STYLES: dict[Style, dict[Any, Any]] = {
 """light: for screens, faint grid. print: black ink, hatches beside colours, 600 dpi where a figure
 takes half a page."""
 
-_hatched = False
+_style: Style | None = None
+"""The style that is drawn in; None: whatever matplotlib is set to."""
 
 __all__ = [
     "FAINT", "HATCHES", "INK", "LESS", "MORE", "NODE", "SMALL", "SPARE_COLOURS", "STYLES",
     "VENDOR_COLOURS", "WIDTH_IN", "Axes", "MaxNLocator", "Style", "chip_colours", "few_numbers",
-    "folded", "footnote", "greys",
-    "hatch", "horizontal", "money_unit", "new_axes", "outlined", "period_axis", "power_unit",
-    "row_axes", "shade", "short", "styled", "top_legend", "vendor_colours",
+    "folded", "footnote", "greys", "hatch", "horizontal", "in_style", "money_unit", "new_axes",
+    "outlined", "period_axis", "power_unit", "row_axes", "shade", "short", "styled", "top_legend", "vendor_colours",
 ]  # fmt: skip
 
 
 @contextmanager
 def styled(style: Style) -> Iterator[None]:
     """Draw inside in one of the styles; what was set before comes back afterwards."""
-    global _hatched  # noqa: PLW0603  (matplotlib's own settings are global too)
-    before, _hatched = _hatched, style == "print"
+    global _style  # noqa: PLW0603  (matplotlib's own settings are global too)
+    before, _style = _style, style
     try:
         with mpl.rc_context(STYLES[style]):
             yield
     finally:
-        _hatched = before
+        _style = before
+
+
+def in_style(draw: Callable[P, Axes]) -> Callable[P, Axes]:
+    """A figure drawn for screens where no style was asked for."""
+
+    @wraps(draw)
+    def drawn(*given: P.args, **named: P.kwargs) -> Axes:
+        if _style is not None:
+            return draw(*given, **named)
+        with styled("light"):
+            return draw(*given, **named)
+
+    return drawn
 
 
 def hatch(position: int) -> str:
     """Hatch of the n-th series of a colour: none on screens."""
-    return HATCHES[position % len(HATCHES)] if _hatched else ""
+    return HATCHES[position % len(HATCHES)] if _style == "print" else ""
 
 
 def vendor_colours(vendors: Sequence[str]) -> dict[str, str]:
@@ -135,9 +151,22 @@ def chip_colours(chips: Mapping[str, str]) -> dict[str, tuple[float, float, floa
     return out
 
 
+class Picture(Figure):
+    """A figure that notebooks show without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        """What IPython shows."""
+        data = io.BytesIO()
+        self.savefig(data, format="png", dpi=SCREEN_DPI)
+        return data.getvalue()
+
+
+SCREEN_DPI = 150
+
+
 def new_axes(width: float = WIDTH_IN, height: float = 3.2) -> Axes:
     """Axes of a new figure that is not kept by pyplot; inches."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Picture(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure.add_subplot()
 

@@ -12,6 +12,7 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
@@ -240,6 +241,11 @@ def test_pictures_are_not_blank_and_the_same_each_time() -> None:
         assert pixels.shape[0] > 300
         assert pixels.shape[1] > 900
         assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 10
+
+
+def test_a_notebook_shows_a_figure() -> None:
+    shown, _ = DisplayFormatter().format(figure_of(small_plan().plot.cost()))
+    assert shown["image/png"].startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(("format_", "magic"), [("svg", b"<?xml"), ("pdf", b"%PDF")])

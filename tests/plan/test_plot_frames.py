@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -152,7 +153,7 @@ def test_frames_are_drawn() -> None:
         {"step": ["old", "price", "new"], "usd": [3e9, -1e9, 2e9], "is_total": [True, False, True]}
     )
     axes = plot.waterfall(steps)
-    tops = [p.get_y() + p.get_height() for p in axes.patches]  # type: ignore[attr-defined]
+    tops = [p.get_x() + p.get_width() for p in axes.patches]  # type: ignore[attr-defined]
     assert tops == pytest.approx([3.0, 2.0, 2.0])
     for frame, draw in ((points, plot.frontier), (factors, plot.tornado), (cells, plot.heat_map)):
         with pytest.raises(KeyError):
@@ -188,8 +189,16 @@ def test_frontiers_mark_every_status(found: tuple[str, ...]) -> None:
         assert sum(len(heights(line)) for line in marks) == found.count(status)
 
 
-MANY = ["before", "calendar + demand", "rates", "prices", "offers and capacity", "rules",
-        "whole lots and gap", "after"]  # fmt: skip
+def test_frames_are_drawn_for_screens_unless_asked_otherwise() -> None:
+    steps = plot.steps({"a": 1e9}, {"a": 2e9})
+    assert not plot.waterfall(steps).spines["top"].get_visible()
+    assert mpl.rcParams["axes.spines.top"]
+    with styled("print"):
+        assert mpl.colors.same_color(plot.waterfall(steps).spines["left"].get_edgecolor(), "black")
+
+
+MANY = ["before", "calendar + demand", "rates", "liability past the horizon", "offers and capacity",
+        "rules", "whole lots and gap", "after"]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -199,6 +208,7 @@ MANY = ["before", "calendar + demand", "rates", "prices", "offers and capacity",
         [10e9, 30e9, -45e9, 2e9, 10e9, 0.1e9, 0.3e9, 7.4e9],
         [212e6, 1e3, 0.0, 0.0, -2e3, 0.0, 1e3, 212e6],
         [5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 6.0],
+        [136.6e9, -0.5e9, 0.7e9, -0.5e9, 0.4e9, 0.1e9, -0.08e9, 136.66e9],
     ],
 )
 def test_waterfalls_of_many_causes_can_be_read(usd: list[float]) -> None:
@@ -207,7 +217,7 @@ def test_waterfalls_of_many_causes_can_be_read(usd: list[float]) -> None:
     for style in plot.STYLES:
         axes = drawn(lambda: plot.waterfall(frame), style)
         check_texts(axes)
-    low, high = axes.get_ylim()
+    low, high = axes.get_xlim()
     level = np.cumsum(
         [0.0 if t and i else u for i, (t, u) in enumerate(zip(total, usd, strict=True))]
     )
