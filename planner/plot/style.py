@@ -75,7 +75,8 @@ __all__ = [
     "FAINT", "HATCHES", "INK", "LESS", "MORE", "NODE", "SMALL", "SPARE_COLOURS", "STYLES",
     "VENDOR_COLOURS", "WIDTH_IN", "Axes", "MaxNLocator", "Style", "chip_colours", "few_numbers",
     "folded", "footnote", "greys", "hatch", "horizontal", "in_style", "money_unit", "new_axes",
-    "outlined", "period_axis", "power_unit", "row_axes", "shade", "short", "styled", "top_legend", "vendor_colours",
+    "outlined", "period_axis", "power_unit", "row_axes", "shade", "short", "styled",
+    "top_legend", "vendor_colours",
 ]  # fmt: skip
 
 

@@ -17,20 +17,19 @@ NEAR = 0.98
 
 def prices(plan: Plan) -> Table:
     """Prices of limits that were checked by finite steps, where `planner prices` was run."""
-    names = ["kind", "member", "period", "unit", "price_usd", "problem"]
+    names = ["kind", "member", "period", "slice", "unit", "sense", "price_usd", "problem", "shown"]
     frames = [
         plan.tables[f"prices_{name}"].assign(problem=name)
         for name in ("investment", "operating")
         if f"prices_{name}" in plan.tables
     ]
-    frame = pd.concat(frames) if frames else pd.DataFrame({n: [] for n in [*names, "shown"]})
-    frame = frame[frame.shown.astype(bool)].assign(
-        kind=frame.kind.astype(str).str.replace("_", " ")
-    )
+    frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame({n: [] for n in names})
+    frame = frame[frame.shown.astype(bool)]
+    frame = frame.assign(kind=frame.kind.astype(str).str.replace("_", " "))
     columns = (
         Column("problem", "problem"), Column("kind", "what"), Column("member", "of"),
-        Column("period", "period"), Column("unit", "one more"),
-        Column("price_usd", "saves, USD", ",.2f"),
+        Column("period", "period"), Column("slice", "slice"), Column("unit", "one more"),
+        Column("sense", ""), Column("price_usd", "USD", ",.2f"),
     )  # fmt: skip
     return table("What one more unit of a limit is worth", frame, columns, 60)
 

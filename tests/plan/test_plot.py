@@ -244,7 +244,8 @@ def test_pictures_are_not_blank_and_the_same_each_time() -> None:
 
 
 def test_a_notebook_shows_a_figure() -> None:
-    shown, _ = DisplayFormatter().format(figure_of(small_plan().plot.cost()))
+    formatter: Any = DisplayFormatter()
+    shown, _ = formatter.format(figure_of(small_plan().plot.cost()))
     assert shown["image/png"].startswith(b"\x89PNG")
 
 

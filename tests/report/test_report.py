@@ -11,6 +11,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -18,6 +19,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 import planner
 from planner.plan import Plan
 from planner.plot import available
+from planner.prices.save import save_prices
+from planner.prices.table import prices
 from planner.report import report_html
 from planner.report.page import sections
 from tests.cases import small_case, small_plan
@@ -205,6 +208,21 @@ def test_the_report_says_what_the_plan_does() -> None:
     assert f"{plan.objective_usd / 1e9:,.3f} billion USD" in html
     assert html.count("<svg") == len(available(plan))
     assert "and agrees" in html
+
+
+def test_prices_stand_in_the_report_of_a_priced_plan(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    small_plan().save(run)
+    found = prices(planner.load_plan(run))
+    save_prices(run, found)
+    html = report_html(planner.load_plan(run))
+    section = html[html.index("What one more unit of a limit is worth") :].split("</table>")[0]
+    shown = pd.concat([found.investment, found.operating]).query("shown")
+    assert len(shown) > 10
+    assert section.count("<tr>") - 1 == min(len(shown), 60)
+    for row in shown.head(20).to_dict("records"):
+        assert f"{row['price_usd']:,.2f}" in section
+    assert {"saves", "costs"} == {*shown.sense} <= set(cells(section))
 
 
 def test_a_plan_that_fails_its_audit_says_so() -> None:
