@@ -96,8 +96,8 @@ def plausibility(plan: Plan) -> Table:
         Column("power_gw", "GW", ",.2f"),
         Column("busd_per_gw_year", "billion USD per GW-year", ",.1f"),
         Column("mean_load_reference_chips", f"mean load, thousand {chip}", ",.0f", 1e3),
-        Column("peak_load_reference_chips", "peak load", ",.0f", 1e3),
-        Column("fleet_reference_chips", "fleet", ",.0f", 1e3),
+        Column("peak_load_reference_chips", f"peak load, thousand {chip}", ",.0f", 1e3),
+        Column("fleet_reference_chips", f"fleet, thousand {chip}", ",.0f", 1e3),
         Column("tokens_demanded_per_month", "trillion tokens a month", ",.1f", 1e12),
     )  # fmt: skip
     return table("Plausibility", frame.fillna({"busd_per_gw_year": float("nan")}), columns)
