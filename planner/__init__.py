@@ -9,12 +9,17 @@ from planner.decisions.value import value
 from planner.explain.run import explain
 from planner.plan import Plan, load_plan
 from planner.solving import solve
+from planner.sweep.replan import replan
+from planner.sweep.results import SweepResult, load_sweep, regret
 from planner.sweep.run import sweep
+from planner.sweep.spec import Spec, load_spec, spec_of
 
 __version__ = "0.1.0"
 __all__ = [
     "Case",
     "Plan",
+    "Spec",
+    "SweepResult",
     "__version__",
     "alternatives",
     "compare",
@@ -22,8 +27,13 @@ __all__ = [
     "frontier",
     "load_case",
     "load_plan",
+    "load_spec",
+    "load_sweep",
+    "regret",
+    "replan",
     "save_case",
     "solve",
+    "spec_of",
     "sweep",
     "value",
 ]

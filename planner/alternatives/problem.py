@@ -114,6 +114,22 @@ def away(
     return with_cost(matrix.with_rows(batch), cost)
 
 
+def priced(matrix: Matrix, cost: Floats, usd_per_mw: float) -> Matrix:
+    """The problem that weighs the distance against the cost, in place of the budget's row.
+
+        min cost(x) - usd_per_mw * apart_mw
+
+    `cost` is that of each column of the case, USD. Rounding makes a plan of this problem a little
+    dearer, where the row would make it impossible.
+    """
+    upper = matrix.row_upper.copy()
+    upper[matrix.rows[BUDGET]] = np.inf
+    wide = np.zeros(matrix.shape[1])
+    wide[: len(cost)] = cost
+    wide[matrix.columns[APART]] = -usd_per_mw
+    return replace(with_cost(matrix, wide), row_upper=upper)
+
+
 def rows_of(matrix: Matrix, name: str) -> RowBatch | None:
     """The rows of one constraint, to join another problem over the same columns."""
     span = matrix.rows.get(name)

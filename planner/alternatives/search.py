@@ -17,8 +17,8 @@ from planner.alternatives.problem import (
     PER_MW,
     away,
     budgeted,
+    priced,
     rows_of,
-    with_cost,
     without_rows,
 )
 from planner.alternatives.signs import Outside
@@ -51,6 +51,9 @@ THRIFT = 1e-3
 """Weight of the cost beside the distance: of what a USD would be worth if the room of the budget
 moved the whole capacity. It moves some hundredths of it at least, so that it is spent all the
 same."""
+PRICES = (0.5, 0.125, 0.0)
+"""What a MW of distance is worth in a large problem, one after the other until a plan is within
+the budget: in parts of the room of the budget over the distance of the relaxation."""
 FIXED = ("lots", "any_lots", "leave")
 """Whole numbers that say what is under contract."""
 
@@ -109,6 +112,7 @@ class Finder:
         wide = np.zeros(self._base.shape[1])
         wide[: self.matrix.shape[1]] = part * self.matrix.objective
         self._thrift, self._spent = wide, part * (self.budget_usd - self.matrix.offset)
+        self._prices: tuple[float, ...] = PRICES
         self._basis: Basis | None = None
         self._started = time.perf_counter()
 
@@ -195,7 +199,11 @@ class Finder:
         reach = self._least()
         for relaxed, problem, basis in seen[: WHOLE if self._is_small else WHOLE_LARGE]:
             if relaxed > reach:
-                found = self._first(problem, basis, NODES_SMALL if self._is_small else NODES)
+                found = (
+                    self._first(problem, basis, NODES_SMALL)
+                    if self._is_small
+                    else self._within(problem, basis, relaxed, earlier)
+                )
                 if found is not None and self._distance(found[0], earlier) > reach:
                     best, reach = (found[0], problem, found[1]), self._distance(found[0], earlier)
         if best is None:
@@ -203,6 +211,27 @@ class Finder:
                 raise UnprovenError("the search for an alternative was stopped before it found one")
             return None
         return self._settled(*best, most, len(seen))
+
+    def _within(
+        self, problem: Matrix, basis: Basis | None, relaxed_mw: float, earlier: Floats
+    ) -> tuple[Floats, Basis | None] | None:
+        """A plan of a large problem within its budget, and where it was found, or None.
+
+        A relaxation that spends the whole budget leaves nothing for whole numbers, and a dive from
+        it ends in no plan. So the distance is weighed against the cost, dear at first.
+        """
+        cost = self.matrix.objective
+        for part in self._prices:
+            price = part * self.room_usd / relaxed_mw
+            found = self._first(priced(self._with_cuts(problem), cost, price), basis, NODES)
+            if found is None:
+                break
+            spent = float(cost @ found[0][: len(cost)]) + self.matrix.offset
+            if spent <= self.budget_usd and self._distance(found[0], earlier) > self._least():
+                # What was too dear for this plan is so for the next ones.
+                self._prices = self._prices[self._prices.index(part) :]
+                return found
+        return None
 
     def _in_time(self) -> bool:
         left = self._left().time_limit_s
@@ -243,7 +272,7 @@ class Finder:
             session, self._left(gap=gap), self.progress, ranks(problem), self._lazy,
             {0, PLACEMENTS}, sift=problem.shape[1] >= SIFTED,
         )  # fmt: skip
-        search.root(dive=True)
+        search.root(dive=self._is_small)
         enough = len(search.nodes) + nodes
         while search.gap > gap and len(search.nodes) < enough and search.keep_going():
             if np.isfinite(search.best) and not self._is_small:
@@ -267,12 +296,14 @@ class Finder:
         """
         n = self.matrix.shape[1]
         cost = np.concatenate([self.matrix.objective, np.zeros(len(x) - n)])
+        # Without the row of the budget: what costs less than x is within it.
+        problem = priced(problem, self.matrix.objective, 0.0)
         low, high = problem.lower.copy(), problem.upper.copy()
         for name in FIXED:
             if name in problem.columns:
                 span = problem.columns[name]
                 low[span] = high[span] = np.round(x[span])
-        cheap = replace(with_cost(problem, cost), lower=low, upper=high)
+        cheap = replace(problem, lower=low, upper=high)
         found = self._first(cheap, basis, NODES_SMALL if self._is_small else 0, CHEAP)
         if found is not None and cost @ found[0] < cost @ x:
             x = found[0]

@@ -18,7 +18,9 @@ from planner.sweep.frames import fan_frame, heat_frame, tornado_frame, widest_pa
 from planner.sweep.results import SweepResult, load_sweep
 
 
-def _drawings(result: SweepResult, pair: str | None) -> dict[str, Callable[[], Any]]:
+def _drawings(
+    result: SweepResult, pair: str | None, less: SweepResult | None
+) -> dict[str, Callable[[], Any]]:
     """Figures of a sweep by name."""
     from planner import plot  # noqa: PLC0415  (matplotlib takes a second to import)
 
@@ -27,15 +29,16 @@ def _drawings(result: SweepResult, pair: str | None) -> dict[str, Callable[[], A
     two = widest_pair(result) if pair is None else tuple(pair.split(","))
     if pair is not None and len(two) != 2:
         raise InputError([Fault("--pair", f"'{pair}' is not two factors, A,B")])
-    beyond = "cost beyond contracts, billion USD"
     out: dict[str, Callable[[], Any]] = {
         "tornado": lambda: plot.tornado(tornado_frame(result)),
-        "fan": lambda: plot.fan(fan_frame(result), words=beyond),
+        "fan": lambda: plot.fan(fan_frame(result), name="cost beyond contracts, at least"),
     }
     if len(two) == 2:
-        cost = f"cost by {two[0]} (down) and {two[1]} (across), billion USD"
-        heat = heat_frame(result, *two)
-        out["heat_map"] = lambda: plot.heat_map(heat, words=cost)
+        rows, columns = two
+        heat = heat_frame(result, rows, columns, less=less)
+        exact = all(one is None or one.exact for one in (result, less))
+        of = "" if exact else "at least" if less is None else "of lower bounds"
+        out["heat_map"] = lambda: plot.heat_map(heat, rows=rows, columns=columns, name=of)
     return out
 
 
@@ -53,6 +56,10 @@ def plot_command(
     pair: Annotated[
         str | None,
         typer.Option(help="With --sweep: two factors of the heat map, A,B; else the widest."),
+    ] = None,
+    less: Annotated[
+        Path | None,
+        typer.Option(help="With --sweep: another plan's sweep; heat map of the difference."),
     ] = None,
     folder: Annotated[Path, typer.Option("--out", help="Folder to write into.")] = Path("figures"),
     format_: Picture = "png",
@@ -75,7 +82,7 @@ def plot_command(
         images = plot.render(load_plan(run), format_, what, style)
     else:
         assert swept is not None
-        drawn = _drawings(load_sweep(swept), pair)
+        drawn = _drawings(load_sweep(swept), pair, None if less is None else load_sweep(less))
         faults = [
             Fault("figure", f"'{name}' is not one of {', '.join(drawn)}")
             for name in what or ()

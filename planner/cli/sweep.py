@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import pandas as pd
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
@@ -14,16 +15,17 @@ from rich.table import Table
 
 from planner.cli.app import app, err, out
 from planner.cli.options import AsJson, RunFolder
+from planner.errors import Fault, InputError
 from planner.plan import load_plan
 from planner.run_folder import dump_json
+from planner.sweep.frames import factor_label
 from planner.sweep.pieces import Progress
 from planner.sweep.replan import GAP
 from planner.sweep.replan import replan as replan_plan
-from planner.sweep.results import SweepResult, load_sweep
+from planner.sweep.results import SweepResult, cost_by, load_sweep
 from planner.sweep.results import regret as regret_of
 from planner.sweep.run import AUDIT_BLOCKS, REROUTE_BLOCKS, SOLVES, Certify
 from planner.sweep.run import sweep as sweep_plan
-from planner.sweep.spec import load_spec
 
 
 @contextmanager
@@ -85,7 +87,7 @@ def sweep(
     if replan:
         with _progress() as progress:
             result = replan_plan(
-                load_plan(run), load_spec(spec), out=target, plans=plans, gap=gap, jobs=jobs,
+                load_plan(run), spec, out=target, plans=plans, gap=gap, jobs=jobs,
                 name=run.name, progress=progress,
             )  # fmt: skip
         if as_json:
@@ -95,7 +97,7 @@ def sweep(
         return
     with _progress() as progress:
         result = sweep_plan(
-            load_plan(run), load_spec(spec), out=target, certify=certify,
+            load_plan(run), spec, out=target, certify=certify,
             audit_blocks=audit_blocks, solves=solves, jobs=jobs, name=run.name, progress=progress,
             reroute_blocks="all" if upper == "all" else REROUTE_BLOCKS,
         )  # fmt: skip
@@ -110,6 +112,14 @@ def regret(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Sweeps of one specification.")
     ],
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,...",
+            help="Of two sweeps: the first plan's cost less the second's by these factors, the "
+            "last across.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Which of several plans regrets least, from their sweeps of the same scenarios.
@@ -117,22 +127,41 @@ def regret(
     A plan's regret in a scenario is its cost less that of the best of the plans there.
 
     Example: [bold]planner regret runs/with.parquet runs/without.parquet[/bold]
-    """
-    table = regret_of([load_sweep(path) for path in files])
+    Example: [bold]planner regret runs/with.parquet runs/without.parquet --by growth,late[/bold]
+    """  # fmt: skip
+    results = [load_sweep(path) for path in files]
+    table = regret_of(results)
+    if by is not None and len(results) != 2:
+        raise InputError([Fault("--by", f"takes two sweeps, not {len(results)}")])
+    cells = None if by is None else cost_by(results[0], by.split(","), less=results[1])
     if as_json:
-        out.print_json(dump_json(table.to_dict("records")))
+        found: dict[str, Any] = {"regret": table.to_dict("records")}
+        if cells is not None:
+            tidy = cells.melt(ignore_index=False, value_name="usd").reset_index()
+            found["difference"] = tidy.to_dict("records")
+        out.print_json(dump_json(found["regret"] if cells is None else found))
         return
+    if cells is not None:
+        _print_difference(cells, [r.summary["plan"] for r in results])
+    columns = {
+        "mean cost": "mean_cost_usd", "mean regret": "mean_regret_usd",
+        "+-, 99 %": "mean_regret_half_width_usd", "worst regret": "worst_regret_usd",
+    }  # fmt: skip
+    if not table["mean_regret_half_width_usd"].any():
+        del columns["+-, 99 %"]
     view = Table(title="Regret (billion USD)", title_justify="left")
-    for name in ("plan", "mean cost", "mean regret", "+-", "worst regret", "best in"):
+    for name in ("plan", *columns, "best in"):
         view.add_column(name, justify="left" if name == "plan" else "right")
-    columns = [f"{name}_usd" for name in
-               ("mean_cost", "mean_regret", "mean_regret_half_width", "worst_regret")]  # fmt: skip
     for row in table.sort_values("mean_regret_usd").to_dict("records"):
-        usd = (f"{row[name] / 1e9:,.3f}" for name in columns)
+        usd = (_billions(row[name]) for name in columns.values())
         view.add_row(row["plan"], *usd, f"{row['best_in_share']:.0%}")
     out.print(view)
     if not table["exact"].all():
-        out.print("from lower bounds: sweep with --certify exact for exact costs")
+        out.print(
+            "from lower bounds of each plan's cost, so that regrets are neither at least nor at "
+            "most these: sweep with --certify exact for exact ones",
+            soft_wrap=True,
+        )
 
 
 def _print_replan(result: SweepResult, target: Path) -> None:
@@ -156,33 +185,103 @@ def _print_replan(result: SweepResult, target: Path) -> None:
     out.print(f"results: {target}", soft_wrap=True)
 
 
+def _print_difference(cells: pd.DataFrame, plans: list[str]) -> None:
+    """One plan's cost less another's, by the values of factors."""
+    across = f"across: {cells.columns.name}"
+    title = f"Cost of {plans[0]} less that of {plans[1]} (million USD), {across}"
+    out.print(title, soft_wrap=True, style="italic")
+    view = Table()
+    for name in cells.index.names:
+        view.add_column(str(name))
+    for value in cells.columns:
+        view.add_column(factor_label(value), justify="right")
+    for row in cells.reset_index().itertuples(index=False):
+        at = len(cells.index.names)
+        usd = ("" if x != x else f"{x / 1e6:,.0f}" for x in row[at:])
+        view.add_row(*map(factor_label, row[:at]), *usd)
+    out.print(view)
+
+
+def _billions(usd: float | None) -> str:
+    return "" if usd is None else f"{usd / 1e9:,.3f}"
+
+
 def _print(s: dict[str, Any], target: Path) -> None:
     """Costs, what is certain about them, and what they hang on."""
-    whole = s.get("cost", s["cost_lower"])
-    word = "cost" if "cost" in s else "cost, at least"
-    view = Table(
-        title=f"{s['scenarios']:,} scenarios, {s['blocks']:,} blocks", title_justify="left"
-    )
+    exact, drawn = "cost" in s, s["spec"]["design"] not in ("grid", "list")
+    out.print(f"{s['scenarios']:,} scenarios, {s['blocks']:,} blocks")
+    out.print(_expected(s, drawn), soft_wrap=True)
+    view = Table(title="Cost of a scenario (billion USD)", title_justify="left")
+    whole = s["cost"] if exact else s["cost_lower"]
+    upper = s.get("cost_upper")
     view.add_column("")
-    view.add_column(f"{word} (billion USD)", justify="right")
-    view.add_row("mean", f"{whole['mean_usd'] / 1e9:,.3f}")
-    for name, (_, at, _) in whole["quantiles_usd"].items():
-        view.add_row(f"quantile {name}", f"{at / 1e9:,.3f}")
-    view.add_row("mean of the worst 5 %", f"{whole['cvar_0.95_usd'] / 1e9:,.3f}")
+    heads = [*(["cost"] if exact else ["at least"]), *(["99 % from", "to"] if drawn else []),
+             *(["at most"] if upper else [])]  # fmt: skip
+    for name in heads:
+        view.add_column(name, justify="right")
+    for name, (low, at, high) in whole["quantiles_usd"].items():
+        limits = (low, high) if drawn else ()
+        most = (upper["quantiles_usd"][name][1],) if upper else ()
+        view.add_row(f"quantile {name}", *map(_billions, (at, *limits, *most)))
+    at, half = whole["cvar_0.95_usd"], whole["cvar_0.95_half_width_usd"]
+    limits = () if not drawn else (None, None) if half is None else (at - half, at + half)
+    most = (upper["cvar_0.95_usd"],) if upper else ()
+    view.add_row("mean of the worst 5 %", *map(_billions, (at, *limits, *most)))
     out.print(view)
-    if "audit" in s:
-        a = s["audit"]
+    if not exact:
         out.print(
-            f"audit: {a['blocks']:,} blocks solved exactly, {a['misses']} off by more than 0.1 %; "
-            f"at 99 % confidence at least {a['share_within_0.1pct_99conf']:.3%} are within"
+            "quantiles and the worst 5 % are those of proven lower bounds: of costs at least",
+            soft_wrap=True,
         )
-    drivers = Table(title="Cost by factor", title_justify="left")
-    for name in ("factor", "from", "to", "billion USD at from", "at to"):
+    if "audit" in s:
+        _print_audit(s["audit"])
+    names = {f["name"]: f["values"] for f in s["spec"]["factor"] if f["kind"] == "lost"}
+    what = "cost" if exact else "bound"
+    drivers = Table(title=f"Mean {what} by factor (billion USD)", title_justify="left")
+    for name in ("factor", "from", "to", "at from", "at to"):
         drivers.add_column(name, justify="left" if name == "factor" else "right")
     for row in s["sensitivity"][:10]:
-        drivers.add_row(
-            row["factor"], f"{row['low']:.3g}", f"{row['high']:.3g}",
-            f"{row['cost_at_low_usd'] / 1e9:,.3f}", f"{row['cost_at_high_usd'] / 1e9:,.3f}",
-        )  # fmt: skip
+        lost = names.get(row["factor"])
+        ends = (
+            f"{row[end]:.3g}" if lost is None else lost[int(row[end])] or "none"
+            for end in ("low", "high")
+        )
+        usd = (_billions(row[f"cost_at_{end}_usd"]) for end in ("low", "high"))
+        drivers.add_row(row["factor"], *ends, *usd)
     out.print(drivers)
     out.print(f"{s['seconds']['total']:.1f} s; results: {target}", soft_wrap=True)
+
+
+def _expected(s: dict[str, Any], drawn: bool) -> str:
+    """The mean cost in a sentence, and what its interval comes from."""
+    e = s["expected"]
+    what = "expected cost" if drawn else f"mean cost of these {s['scenarios']:,} scenarios"
+    mean, low, high = (_billions(e[f"{name}_usd"]) for name in ("mean", "low", "high"))
+    if e["mean_usd"] is None:
+        surely = " at 99 % confidence" if drawn and low else ""
+        return (
+            f"{what}: at least {low or _billions(s['cost_lower']['mean_usd'])} billion USD{surely}"
+        )
+    sampled = ["scenarios drawn"] if drawn else []
+    sampled += ["blocks audited"] if "cost" not in s and not s["audit"]["every_block"] else []
+    if not sampled:
+        return f"{what}: {mean} billion USD, every block solved"
+    if not low:
+        return f"{what}: {mean} billion USD, too few {' and '.join(sampled)} for an interval"
+    return f"{what}: {mean} billion USD (99 % interval {low} to {high}, of {' and '.join(sampled)})"
+
+
+def _print_audit(a: dict[str, Any]) -> None:
+    """How many bounds were checked and what that proves of all."""
+    if a["every_block"]:
+        out.print(
+            f"every block solved exactly: {a['misses']:,} of {a['blocks']:,} bounds are off by "
+            f"more than 0.1 %, the worst by {a['worst_gap']:.2%}",
+            soft_wrap=True,
+        )
+        return
+    out.print(
+        f"audit: {a['blocks']:,} blocks solved exactly, {a['misses']} off by more than 0.1 %; "
+        f"at 99 % confidence at least {a['share_within_0.1pct_99conf']:.3%} are within",
+        soft_wrap=True,
+    )

@@ -190,8 +190,10 @@ def fan(
     )
     at, marks = range(len(table)), sorted(float(str(q)) for q in table.columns)
     pairs = [(q, 1 - q) for q in marks if q < 0.5]
-    for low, high in pairs:
+    for i, (low, high) in enumerate(pairs, 1):
         top = min(marks, key=lambda q: abs(q - high))
+        # A tint, not a transparent fill: the legend shows what is drawn.
+        tint = [1 - 0.75 * i / len(pairs) * (1 - part) for part in to_rgb(LESS)]
         words_of = f"{low:.0%} to {top:.0%}"
         shade = 0.88 - 0.55 * (pairs.index((low, high)) + 1) / (len(pairs) + 1)
         ax.fill_between(at, table[low], table[top], color=(shade,) * 3, lw=0, label=words_of)

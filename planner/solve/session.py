@@ -346,6 +346,8 @@ class Session:
         """Solve the relaxation by HiPO, without crossover: near its optimum, and no basis.
 
         Needs `highspy-extras` (`interior_point()`); anything but "optimal" says that it gave none.
+        "Optimal" is meant to `_INSIDE`: HiGHS, which asks for more, leaves such a point's status
+        unknown.
         """
         self._heed = True
         h = self._highs
@@ -366,10 +368,13 @@ class Session:
             ("ipm_optimality_tolerance", 1e-8),
         ):
             h.setOptionValue(name, value)
-        if status != "optimal":
+        valid = solution.value_valid and solution.dual_valid
+        near = status == "optimal" or h.getModelStatus() == highspy.HighsModelStatus.kUnknown
+        if not (valid and near):
             return LpResult(status, np.zeros(0), np.zeros(0), 0)
         y = np.asarray(solution.row_dual) * self._row * _MILLION
-        return LpResult(status, self._point(solution.col_value), y, h.getInfo().ipm_iteration_count)
+        point = self._point(solution.col_value)
+        return LpResult("optimal", point, y, h.getInfo().ipm_iteration_count)
 
     def _point(self, values: Any) -> Floats:
         """The solver's values as a point of the whole matrix, in its units."""

@@ -23,10 +23,6 @@ CONFIDENCE = 0.99
 class AuditedBlocks:
     """Blocks solved exactly [n]."""
 
-    scenario: Ints
-    """Scenario of each block [n]."""
-    period: Ints
-    """Its period [n]."""
     contract_usd: Floats
     """Cost of contracts in the period, USD [n]."""
     lower_usd: Floats
@@ -52,13 +48,22 @@ def share_within(solved: int, misses: int, confidence: float = CONFIDENCE) -> fl
     return float(1.0 - special.betaincinv(misses + 1, solved - misses, confidence))
 
 
+def t_half_width(n: int, squares: float, confidence: float = CONFIDENCE) -> float:
+    """Half width of the t interval of a mean of n values; infinite for fewer than two.
+
+    `squares` is the sum of their squares around the mean.
+    """
+    if n < 2:
+        return float("inf")
+    t = float(special.stdtrit(n - 1, 0.5 + confidence / 2))
+    return t * float(np.sqrt(squares / (n - 1) / n))
+
+
 def mean_interval(values: Floats, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Mean and the half width of its t interval; infinite for fewer than two values."""
     n = len(values)
-    if n < 2:
-        return float(values.mean()) if n else 0.0, float("inf")
-    t = float(special.stdtrit(n - 1, 0.5 + confidence / 2))
-    return float(values.mean()), t * float(values.std(ddof=1)) / float(np.sqrt(n))
+    mean = float(values.mean()) if n else 0.0
+    return mean, t_half_width(n, n * float(values.var()) if n else 0.0, confidence)
 
 
 def sample_blocks(scenarios: int, periods: Ints, blocks: int, seed: int) -> tuple[Ints, Ints]:

@@ -101,7 +101,7 @@ def _value(factor: Factor, u: Floats) -> Floats:
     if isinstance(draw, Lognormal):
         out = draw.median * np.exp(draw.sigma * special.ndtri(u))
     elif isinstance(draw, Normal):
-        out = np.clip(draw.mean + draw.sd * special.ndtri(u), draw.low, draw.high)
+        out = np.clip(draw.mean + draw.sd * special.ndtri(u), *factor.ends)
     elif isinstance(draw, Uniform):
         out = draw.low + (draw.high - draw.low) * u
     elif isinstance(draw, Choice):

@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from planner.errors import PlannerError
-from planner.sweep.block import Block, Floats, Ints, Sides
+from planner.sweep.block import Block, Bools, Floats, Ints, Sides
 
 _THOUSAND, _MILLION = 1e3, 1e6
 _TOLERANCE = 1e-10
@@ -63,8 +63,12 @@ class Layout:
         return out
 
 
-def layout(block: Block) -> Layout:
-    """The program's matrix: every row reads `>=`, with capacity rows negated."""
+def layout(block: Block, can: Bools | None = None) -> Layout:
+    """The program's matrix: every row reads `>=`, with capacity rows negated.
+
+    `can` [j, g] says who has serving columns where, also at a rate of 0; else those with a rate.
+    """
+    can = block.rate > 0 if can is None else can
     jobs, groups, offers, slices = block.shape_jgos
     s_all = np.arange(slices)
     demand = np.array(
@@ -80,7 +84,7 @@ def layout(block: Block) -> Layout:
     row_of[block.weekly] = row_of[block.weekly][:, :1]
     firm_groups = np.flatnonzero(block.spot)
     capped = np.flatnonzero(np.isfinite(block.largest_chips))
-    j, g, s = np.nonzero((block.rate > 0)[:, :, None] & (row_of >= 0)[:, None, :])
+    j, g, s = np.nonzero(can[:, :, None] & (row_of >= 0)[:, None, :])
     n = len(j)
     capacity_at = len(demand)
     firm_at = capacity_at + groups * slices
@@ -158,7 +162,8 @@ class BlockSolver:
 
         `columns` are serving columns to begin with, such as those that optima have used.
         """
-        self.block, self.layout = block, layout(block)
+        self.block, self._can = block, block.rate > 0
+        self.layout = layout(block, self._can)
         self.parts = self.layout.parts(block)
         lay = self.layout
         self._held = np.arange(lay.hourly_at, lay.a.shape[1])
@@ -182,12 +187,12 @@ class BlockSolver:
         self._load()
 
     def with_rate(self, rate: Floats) -> BlockSolver:
-        """The same block with other rates [j, g], 0 at the same places, hot from this one."""
+        """The same block with other rates [j, g], none where it had none, hot from this one."""
         if np.array_equal(rate, self.block.rate):
             return self
         out = object.__new__(BlockSolver)
-        out.block = replace(self.block, rate=rate)
-        out.layout, out.parts = layout(out.block), self.parts
+        out.block, out._can = replace(self.block, rate=rate), self._can
+        out.layout, out.parts = layout(out.block, self._can), self.parts
         out._held, out._outside = self._held.copy(), self._outside.copy()
         out._serve_t = sp.csr_array(out.layout.a[:, : out.layout.hourly_at].T)
         out._size = self._size

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from planner.errors import Fault, InputError
-from planner.sweep.results import BINS, QUANTILES, SweepResult
+from planner.sweep.results import BINS, QUANTILES, SweepResult, cost_by
 
 _LOWER = "lower_usd "
 
@@ -28,42 +27,43 @@ def tornado_frame(result: SweepResult) -> pd.DataFrame:
     )
 
 
-def heat_frame(result: SweepResult, first: str, second: str, bins: int = BINS) -> pd.DataFrame:
-    """Mean cost by two factors: row, column, value (billion USD).
+def heat_frame(
+    result: SweepResult,
+    first: str,
+    second: str,
+    bins: int = BINS,
+    less: SweepResult | None = None,
+) -> pd.DataFrame:
+    """Mean cost by two factors: row, column, usd; lower bounds unless every block was solved.
 
-    Raises InputError for a factor that the sweep does not have.
+    `less` and errors as in `planner.sweep.results.cost_by`.
     """
-    names = [factor["name"] for factor in result.summary["spec"]["factor"]]
-    unknown = [name for name in (first, second) if name not in names]
-    if unknown:
-        raise InputError([Fault("factor", f"the sweep has no factor '{n}'") for n in unknown])
-    if first == second:
-        raise InputError([Fault("factor", f"'{first}' against itself is no heat map")])
-    grid = (result.heat_map(first, second, bins) / 1e9).rename_axis(index="row", columns=None)
-    cells = grid.reset_index().melt("row", var_name="column", value_name="value").dropna()
+    grid = cost_by(result, (first, second), bins, less).rename_axis(index="row", columns=None)
+    cells = grid.reset_index().melt("row", var_name="column", value_name="usd").dropna()
     for axis in ("row", "column"):
-        cells[axis] = [_label(value) for value in cells[axis]]
+        cells[axis] = [factor_label(value) for value in cells[axis]]
     return cells
 
 
-def _label(value: object) -> str:
+def factor_label(value: object) -> str:
+    """A factor's value in three digits; `none` for no loss."""
     if isinstance(value, str):
         return value or "none"
     return f"{float(str(value)):.3g}"
 
 
 def fan_frame(result: SweepResult) -> pd.DataFrame:
-    """Quantiles of what blocks cost beyond their contracts: period, quantile, value (billion USD).
+    """Quantiles of what blocks cost beyond their contracts: period, quantile, usd.
 
     From the lower bounds by period.
     """
     columns = [f"{_LOWER}{period}" for period in result.summary["periods"]]
-    values = np.quantile(result.columns(*columns).to_numpy(), QUANTILES, axis=0) / 1e9
+    values = np.quantile(result.columns(*columns).to_numpy(), QUANTILES, axis=0)
     return pd.DataFrame(
         {
             "period": np.repeat(result.summary["periods"], len(QUANTILES)),
             "quantile": np.tile(QUANTILES, len(columns)),
-            "value": values.T.ravel(),
+            "usd": values.T.ravel(),
         }
     )
 

@@ -40,11 +40,6 @@ def cost_file(folder: Path, number: int) -> Path:
     return folder / f"cost-{number:05d}.npy"
 
 
-def page_name(number: int) -> str:
-    """Name of a page's own files of exact or rerouted rows."""
-    return f"page{number:05d}"
-
-
 def gather_task(folder: Path, number: int, asked: Asked) -> None:
     """Write the rows of one page, and its costs."""
     target = cost_file(folder, number)
@@ -82,7 +77,7 @@ def gather_task(folder: Path, number: int, asked: Asked) -> None:
 
 def _rows(folder: Path, asked: Asked, file: Any, number: int) -> Floats:
     """Rows of a page in every period [period, n, column]."""
-    return np.stack([np.load(file(folder, t, page_name(number))) for t in asked.moving])
+    return np.stack([np.load(file(folder, t, tasks.page_name(number))) for t in asked.moving])
 
 
 def _unserved(problem: Problem, asked: Asked, rows: Floats, name: str) -> dict[str, Floats]:

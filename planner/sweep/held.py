@@ -43,6 +43,10 @@ class Held:
     """Where a chip is not qualified for the workload's generation [w, p, t]."""
     barred_training: Bools
     """Where a chip is not qualified for the run [r, p, t]."""
+    deal_usd: Floats
+    """What a deal costs beside the payments of its lots, discounted [d, t]: signing and
+    prepayment when signed; in the last period its shortfall, and liability less salvage of its
+    lots."""
     fixed_usd: float
     """Costs that no scenario moves: past the horizon, fees, rules, runs not done at all."""
 
@@ -91,6 +95,7 @@ def held_of(plan: Plan, inst: Instance) -> Held:
     moved = {"existing_contracts", "new_contracts", "pay_as_you_go", "unserved_demand",
              "missed_training"}  # fmt: skip
     cost = plan.summary["cost_usd"]
+    deal_usd = _deals(plan, inst, lots)
     return Held(
         kept_chips=chips,
         lots=lots,
@@ -101,9 +106,29 @@ def held_of(plan: Plan, inst: Instance) -> Held:
         contract_usd=(c.payment_usd * kept).sum(axis=0) * time.discount,
         barred_serving=serving,
         barred_training=training,
+        deal_usd=deal_usd,
         fixed_usd=sum(float(usd) for term, usd in cost.items() if term not in moved)
-        + _not_done(plan, inst),
+        + _not_done(plan, inst)
+        - float(deal_usd.sum()),
     )
+
+
+def _deals(plan: Plan, inst: Instance, lots: Ints) -> Floats:
+    """What goes with each deal beside the payments of its lots, discounted [d, t]."""
+    d_, st, time = inst.rules.deals, inst.starts, inst.time
+    out = np.zeros((len(d_.names), len(time.periods)))
+    if not d_.names:
+        return out
+    made = plan.tables["deals"]
+    d = positions(d_.names, made.deal.tolist(), "deal")
+    signed = (made.decision == "signed").to_numpy()
+    t = positions(time.periods, made.signed_in[signed].tolist(), "period")
+    out[d[signed], t] += d_.present_usd[d[signed], t]
+    out[d, -1] += time.discount[-1] * made.shortfall_usd.to_numpy(np.float64)
+    mine = np.flatnonzero(d_.of_start >= 0)
+    past = lots[mine] * (st.liability_usd - st.credit_usd)[mine]
+    np.add.at(out[:, -1], d_.of_start[mine], past)
+    return out
 
 
 def _barred(plan: Plan, inst: Instance) -> tuple[Bools, Bools]:

@@ -87,9 +87,9 @@ class Moves:
     price: Ints
     """Of the price of each raw entry of `Pays` [o]."""
     payment_usd: Floats
-    """Payments of each part of the new lots, discounted [d]."""
+    """Payments of each part of the new lots, and what else a deal costs, discounted [c]."""
     payment: Ints
-    """Multiplier of each payment [d]."""
+    """Multiplier of each payment [c]."""
     rate: Ints
     """Multiplier of each raw job's rate by pool [j, p]."""
     bands: tuple[tuple[int, Floats], ...]
@@ -163,11 +163,15 @@ class _Period:
 
 
 def fits(factor: Factor, labels: Mapping[str, str]) -> bool:
-    """Whether every label that the factor names is one of its values."""
+    """Whether every label that the factor names is one of its values.
+
+    A region goes by its own name or as cloud/region.
+    """
     for key, wanted in factor.where.items():
         allowed = (wanted,) if isinstance(wanted, str) else wanted
         label = labels.get(key)
-        if label is None or (label not in allowed and label.split("/", 1)[-1] not in allowed):
+        known = {label, f"{labels.get('cloud')}/{label}"} if key == "region" else {label}
+        if label is None or known.isdisjoint(allowed):
             return False
     return True
 
@@ -213,7 +217,6 @@ def moves_of(
         late = {**whole, "slip_days": at.slip(labels["chip"], "")}
         pay.append(found.number(at.terms(late, labels)) if offered else 0)
     parts: dict[tuple[int, str, bool], float] = {}
-    paid: dict[tuple[int, str, str], float] = {}
     for j in np.flatnonzero(held.lots).tolist():
         p, deal = int(st.pool[j]), st.deal[j]
         chips = float(held.lots[j] * st.lot_chips[j] * st.active[j, t])
@@ -221,10 +224,6 @@ def moves_of(
             # Renewed chips stand there already: they are not late.
             part = (p, deal, bool(inst.options.renews[j]))
             parts[part] = parts.get(part, 0.0) + chips
-        usd = float(held.lots[j] * st.present_usd[j, t])
-        if usd:
-            key = (p, deal, st.offer[j])
-            paid[key] = paid.get(key, 0.0) + usd
     new = []
     for p, deal, renewed in parts:
         labels = at.pool_labels(p)
@@ -232,13 +231,7 @@ def moves_of(
         if not renewed:
             kinds["slip_days"] = at.slip(labels["chip"], deal)
         new.append(found.number(at.terms(kinds, {**labels, "deal": deal})))
-    payment = [
-        found.number(
-            at.terms({"price": plain, **_if(deal, "deal", plain)},
-                     {**at.pool_labels(p), "deal": deal, "offer": offer})
-        )
-        for p, deal, offer in paid
-    ]  # fmt: skip
+    payment_usd, payment = _payments(at, found, inst, held)
     price = [
         found.number(
             at.terms({"price": plain}, {**at.pool_labels(p), "offer": inst.pay.offer[o]})
@@ -265,9 +258,28 @@ def moves_of(
         new=np.array(new, dtype=np.int64),
         pay=np.array(pay, dtype=np.int64),
         price=np.array(price, dtype=np.int64),
-        payment_usd=np.array(list(paid.values())),
-        payment=np.array(payment, dtype=np.int64),
+        payment_usd=payment_usd,
+        payment=payment,
         rate=rate,
         bands=tuple(bands.items()),
         touched=frozenset(at.touched),
     )
+
+
+def _payments(at: _Period, found: Multipliers, inst: Instance, held: Held) -> tuple[Floats, Ints]:
+    """Payments of new lots and what else their deals cost, USD, and their multipliers [c]."""
+    st, plain = inst.starts, _plain("value")
+    paid: dict[tuple[int, str, str], float] = {}
+    for j in np.flatnonzero(held.lots).tolist():
+        key = (int(st.pool[j]), st.deal[j], st.offer[j])
+        paid[key] = paid.get(key, 0.0) + float(held.lots[j] * st.present_usd[j, at.t])
+    out: list[tuple[float, int]] = []
+    for (p, deal, offer), usd in paid.items():
+        if usd:
+            kinds = {"price": plain, **_if(deal, "deal", plain)}
+            labels = {**at.pool_labels(p), "deal": deal, "offer": offer}
+            out.append((usd, found.number(at.terms(kinds, labels))))
+    for deal, usd in zip(inst.rules.deals.names, held.deal_usd[:, at.t].tolist(), strict=True):
+        if usd:
+            out.append((usd, found.number(at.terms({"deal": plain}, {"deal": deal}))))
+    return np.array([usd for usd, _ in out]), np.array([u for _, u in out], dtype=np.int64)

@@ -12,6 +12,7 @@ from planner.instance import Instance, build_instance
 from planner.plan import Plan
 from planner.sweep.block import Floats, Ints, Sides, jobs_of, pays_of
 from planner.sweep.held import Held, held_of
+from planner.sweep.labels import unknown_labels
 from planner.sweep.merge import Merged, merge
 from planner.sweep.moves import Moves, moves_of
 from planner.sweep.spec import Spec
@@ -113,37 +114,24 @@ class Problem:
 def problem_of(plan: Plan, spec: Spec, inst: Instance | None = None) -> Problem:
     """The problem of a plan and a specification.
 
-    Raises InputError for factors that touch nothing, and RunFolderError when the plan's tables
-    do not fit its case.
+    Raises InputError for labels that the case does not have and factors that touch nothing, and
+    RunFolderError when the plan's tables do not fit its case.
     """
     inst = build_instance(plan.case) if inst is None else inst
     held = held_of(plan, inst)
     periods = tuple(_period(plan.case, inst, held, spec, t) for t in range(len(inst.time.periods)))
     touched = frozenset().union(*(p.moves.touched for p in periods))
-    faults = [
-        Fault("spec", "touches nothing in this plan", None, f"factor '{f.name}'")
+    faults = unknown_labels(plan.case, spec)
+    told = {fault.column for fault in faults}
+    faults += [
+        Fault("spec", "touches nothing in this plan", None, place)
         for i, f in enumerate(spec.factor)
         if i not in touched and spec.untouched == "fault"
+        if (place := f"factor '{f.name}'") not in told
     ]
-    faults += _unknown_losses(inst, spec)
     if faults:
         raise InputError(faults)
     return Problem(plan.case, inst, held, spec, periods)
-
-
-def _unknown_losses(inst: Instance, spec: Spec) -> list[Fault]:
-    pools = inst.pools
-    known = {"", *pools.cloud, *pools.region, *pools.chip, *pools.vendor}
-    known |= {r.split("/", 1)[1] for r in pools.region}
-    return [
-        Fault(
-            "spec", f"there is no cloud, region, chip or vendor '{v}'", None, f"factor '{f.name}'"
-        )
-        for f in spec.factor
-        if f.kind == "lost"
-        for v in f.values
-        if v not in known
-    ]
 
 
 def _period(case: Case, inst: Instance, held: Held, spec: Spec, t: int) -> Period:

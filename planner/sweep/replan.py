@@ -42,7 +42,7 @@ from planner.sweep.draws import correlation_root, values_of
 from planner.sweep.pieces import Progress, Work, work_folder
 from planner.sweep.results import SweepResult, write_parquet, write_part
 from planner.sweep.scenario import check_replan, scenario_case
-from planner.sweep.spec import Spec
+from planner.sweep.spec import Given, Spec, as_spec
 
 GAP = 1e-2
 """Gap to which chosen scenarios are planned."""
@@ -147,7 +147,7 @@ def _moved(index: Ints, base: Block, block: Block) -> Ints:
 
 def replan(
     plan: Plan,
-    spec: Spec,
+    spec: Given,
     *,
     out: str | Path | None = None,
     plans: int = 0,
@@ -159,15 +159,17 @@ def replan(
 ) -> SweepResult:
     """Cost of the best contracts in every scenario: bounds for all, plans for `plans` of them.
 
-    Planned are scenarios at evenly spaced ranks of the bound, the least and the highest first,
-    each to `gap` or `time_limit_s`, with redundancy held as in the plan, and each from the swept
-    plan's proof and whole numbers where its run keeps them (`planner.restart`). Interrupted, it
-    goes on where it stopped when it is called again with the same arguments. Raises InputError for
+    `spec` may be the path of a TOML file or a mapping like it. Planned are scenarios at evenly
+    spaced ranks of the bound, the least and the highest first, each to `gap` or `time_limit_s`,
+    with redundancy held as in the plan, and each from the swept plan's proof and whole numbers
+    where its run keeps them (`planner.restart`). Interrupted, it goes on where it stopped when it
+    is called again with the same arguments. Raises InputError for
     factors that no case can be written for, RunFolderError when `out` exists.
     """
     target = Path(tempfile.mkdtemp(prefix="sweep-")) / "sweep.parquet" if out is None else Path(out)
     if target.exists():
         raise RunFolderError(f"{target} exists")
+    spec = as_spec(spec)
     correlation_root(spec)
     check_replan(plan.case, spec)
     asked = {"mode": "replan", "plans": plans, "gap": gap, "time_limit_s": time_limit_s}

@@ -12,10 +12,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from scipy import special
 
-from planner.errors import RunFolderError
-from planner.sweep.audit import CONFIDENCE, TOLERANCE, AuditedBlocks, mean_interval, share_within
+from planner.errors import Fault, InputError, RunFolderError
+from planner.sweep.audit import mean_interval
 from planner.sweep.block import Floats
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -44,15 +43,17 @@ class SweepResult:
 
         Labels are the bins' middle values; a factor with few values has one bin a value.
         """
-        frame = self.columns(first, second, self.cost_column)
-        rows, columns = (_binned(frame[name].to_numpy(), bins) for name in (first, second))
-        cells = pd.DataFrame({first: rows, second: columns, "usd": frame[self.cost_column]})
-        return cells.pivot_table(index=first, columns=second, values="usd", aggfunc="mean")
+        return cost_by(self, (first, second), bins)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every block was solved."""
+        return bool(self.summary["certify"] == "exact")
 
     @property
     def cost_column(self) -> str:
         """The exact cost where every block was solved, else the lower bound."""
-        return "cost_exact_usd" if self.summary["certify"] == "exact" else "cost_lower_usd"
+        return "cost_exact_usd" if self.exact else "cost_lower_usd"
 
 
 def load_sweep(path: str | Path) -> SweepResult:
@@ -86,7 +87,7 @@ def write_part(path: Path, columns: dict[str, Any]) -> None:
     fresh.replace(path)
 
 
-def _binned(values: Floats, bins: int) -> Floats:
+def binned(values: Floats, bins: int) -> Floats:
     """Middle of the bin of each value, bins of equal count; the value itself where few differ."""
     different = np.unique(values)
     if len(different) <= bins:
@@ -97,110 +98,61 @@ def _binned(values: Floats, bins: int) -> Floats:
     return out
 
 
-def cost_summary(cost: Floats) -> dict[str, Any]:
-    """Mean, quantiles and CVaR of costs of scenarios, with 99 % limits of the sampling.
+def cost_by(
+    result: SweepResult, names: Sequence[str], bins: int = BINS, less: SweepResult | None = None
+) -> pd.DataFrame:
+    """Mean cost by factors, USD: columns the last of `names`, rows the others.
 
-    Quantiles have the limits of order statistics (normal approximation to the binomial rank),
-    the mean and CVaR those of their t intervals, CVaR at its quantile as it was found.
+    `less` is a sweep of another plan over the same scenarios, whose cost is subtracted. Costs are
+    those of `cost_column`. A factor with many values has bins of equal count, by their middles.
+    Raises InputError for names that are no factors or stand twice, RunFolderError where the
+    scenarios are not the same.
     """
-    n = len(cost)
-    ordered = np.sort(cost)
-    mean, half = mean_interval(cost)
-    z = float(special.ndtri(0.5 + CONFIDENCE / 2))
-    quantiles = {}
-    for q in QUANTILES:
-        spread = z * np.sqrt(n * q * (1 - q))
-        low, high = (int(np.clip(round(n * q + d), 0, n - 1)) for d in (-spread - 1, spread + 1))
-        at = min(n - 1, int(np.floor(n * q)))
-        quantiles[f"{q:g}"] = [float(ordered[i]) for i in (low, at, high)]
-    tail = ordered[min(n - 1, int(np.floor(n * CVAR))) :]
-    tail_mean, tail_half = mean_interval(tail)
-    return {
-        "mean_usd": mean,
-        "mean_half_width_usd": _finite(half),
-        "quantiles_usd": quantiles,
-        f"cvar_{CVAR:g}_usd": tail_mean,
-        f"cvar_{CVAR:g}_half_width_usd": _finite(tail_half),
-    }
+    known = [factor["name"] for factor in result.summary["spec"]["factor"]]
+    faults = [Fault("factor", f"the sweep has no factor '{n}'") for n in names if n not in known]
+    faults += [Fault("factor", f"'{n}' stands twice") for n in {*names} if names.count(n) > 1]
+    if len(names) < 2 and not faults:
+        faults.append(Fault("factor", "costs by factor need two of them or more"))
+    if faults:
+        raise InputError(faults)
+    frame = result.columns(*names, result.cost_column)
+    cells = pd.DataFrame({name: binned(frame[name].to_numpy(), bins) for name in names})
+    cells["usd"] = frame[result.cost_column]
+    if less is not None:
+        _same([result, less])
+        cells["usd"] -= less.columns(less.cost_column)[less.cost_column]
+    return cells.pivot_table(
+        index=list(names[:-1]), columns=names[-1], values="usd", aggfunc="mean"
+    )
 
 
-def _finite(x: float) -> float | None:
-    return x if np.isfinite(x) else None
-
-
-def audit_summary(audited: AuditedBlocks, mean_lower_usd: float, periods: int) -> dict[str, Any]:
-    """What the audit proves: share within tolerance, worst gap, mean cost by control variate.
-
-    The mean cost of a scenario is the mean lower bound plus periods times the mean difference of
-    exact and bound over blocks.
-    """
-    gap = audited.gap
-    misses = int(np.count_nonzero(gap > TOLERANCE))
-    more, half = mean_interval(audited.exact_usd - audited.lower_usd)
-    return {
-        "blocks": len(gap),
-        "misses": misses,
-        "share_within_0.1pct_99conf": share_within(len(gap), misses),
-        "worst_gap": float(gap.max(initial=0.0)),
-        "least_gap": float(gap.min(initial=0.0)),
-        "mean_usd": mean_lower_usd + periods * more,
-        "mean_half_width_usd": _finite(periods * half),
-    }
-
-
-def rerouted_summary(contract: Floats, lower: Floats, upper: Floats) -> dict[str, Any]:
-    """How far the upper bounds of rerouted blocks [n] are from the lower ones, as a gap."""
-    gap = (upper - lower) / np.maximum(contract + upper, 1.0)
-    return {
-        "blocks": len(gap),
-        "share_within_0.1pct": float((gap <= TOLERANCE).mean()),
-        "share_within_1pct": float((gap <= 10 * TOLERANCE).mean()),
-        "median_gap": float(np.median(gap)),
-    }
-
-
-def sensitivity(cost: Floats, values: Floats, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Tornado: mean cost where a factor is in its lowest and highest bin, widest first."""
-    out = []
-    for i, name in enumerate(names):
-        column = _binned(values[:, i], BINS)
-        low, high = (cost[column == end].mean() for end in (column.min(), column.max()))
-        of_all = float(np.var(cost))
-        groups = pd.Series(cost).groupby(column).agg(["mean", "size"])
-        between = float((groups["size"] * (groups["mean"] - cost.mean()) ** 2).sum() / len(cost))
-        out.append(
-            {
-                "factor": name,
-                "low": float(column.min()),
-                "high": float(column.max()),
-                "cost_at_low_usd": float(low),
-                "cost_at_high_usd": float(high),
-                "share_of_variance": between / of_all if of_all > 0 else 0.0,
-            }
-        )
-    return sorted(out, key=lambda row: -abs(row["cost_at_high_usd"] - row["cost_at_low_usd"]))
+def _same(results: Sequence[SweepResult]) -> None:
+    """Raise RunFolderError unless the sweeps are of the same scenarios."""
+    if len({json.dumps(r.summary["spec"], sort_keys=True) for r in results}) > 1:
+        raise RunFolderError("these sweeps are not of the same specification")
 
 
 def regret(results: Sequence[SweepResult]) -> pd.DataFrame:
     """Expected and worst regret of several plans under the same scenarios.
 
     The regret of a plan in a scenario is its cost less the least cost of any plan there. Costs
-    are exact where every block was solved, else lower bounds: `exact` says which. Raises
-    RunFolderError when the sweeps are not of the same scenarios.
+    are exact where every block was solved, else lower bounds: `exact` says which. The half width
+    of the mean's 99 % interval is 0 for scenarios that were not drawn. Raises RunFolderError when
+    the sweeps are not of the same scenarios.
     """
-    if len({json.dumps(r.summary["spec"], sort_keys=True) for r in results}) > 1:
-        raise RunFolderError("regret compares sweeps of the same specification")
+    _same(results)
     costs = np.stack([r.columns(r.cost_column).to_numpy()[:, 0] for r in results])
     over = costs - costs.min(axis=0)
-    halves = [mean_interval(row) for row in over]
+    drawn = results[0].summary["spec"]["design"] not in ("grid", "list")
+    halves = [mean_interval(row)[1] if drawn else 0.0 for row in over]
     return pd.DataFrame(
         {
             "plan": [r.summary["plan"] for r in results],
             "mean_cost_usd": costs.mean(axis=1),
-            "mean_regret_usd": [mean for mean, _ in halves],
-            "mean_regret_half_width_usd": [half for _, half in halves],
+            "mean_regret_usd": over.mean(axis=1),
+            "mean_regret_half_width_usd": halves,
             "worst_regret_usd": over.max(axis=1),
             "best_in_share": (over <= 0).mean(axis=1),
-            "exact": [r.summary["certify"] == "exact" for r in results],
+            "exact": [r.exact for r in results],
         }
     )

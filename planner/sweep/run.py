@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,22 +14,16 @@ import numpy as np
 from planner.errors import Fault, InputError, RunFolderError
 from planner.plan import Plan
 from planner.sweep import tasks
-from planner.sweep.audit import AuditedBlocks, sample_blocks
-from planner.sweep.block import Ints, Sides
-from planner.sweep.draws import PAGE, correlation_root, pages
+from planner.sweep.audit import sample_blocks
+from planner.sweep.block import Floats, Ints, Sides
+from planner.sweep.draws import correlation_root, pages
 from planner.sweep.exact import BlockSolver
-from planner.sweep.gather import Asked, cost_file, gather_task, page_name, part_file
+from planner.sweep.gather import Asked, cost_file, gather_task, part_file
 from planner.sweep.pieces import Progress, Work, work_folder
 from planner.sweep.problem import Problem, problem_of
-from planner.sweep.results import (
-    SweepResult,
-    audit_summary,
-    cost_summary,
-    rerouted_summary,
-    sensitivity,
-    write_parquet,
-)
-from planner.sweep.spec import Spec
+from planner.sweep.results import SweepResult, write_parquet
+from planner.sweep.spec import Given, Spec, as_spec
+from planner.sweep.summary import KEPT_GAPS, Tally, cost_summary, expected_cost, sensitivity
 
 Certify = Literal["bounds", "audit", "exact"]
 AUDIT_BLOCKS = 4700
@@ -43,7 +38,7 @@ SAMPLE_ROWS = 200_000
 
 def sweep(
     plan: Plan,
-    spec: Spec,
+    spec: Given,
     *,
     out: str | Path | None = None,
     certify: Certify = "audit",
@@ -56,6 +51,7 @@ def sweep(
 ) -> SweepResult:
     """Cost of a plan whose contracts stay, in every scenario of a specification.
 
+    `spec` may be the path of a TOML file or a mapping like it.
     certify = "bounds": proven lower bounds only; "audit": and `audit_blocks` blocks, drawn at
     random, solved exactly; "exact": every block solved. `reroute_blocks` blocks get a feasible
     upper bound without a solver, as a sample; "all" gives every scenario its upper bound and what
@@ -67,6 +63,7 @@ def sweep(
     target = Path(tempfile.mkdtemp(prefix="sweep-")) / "sweep.parquet" if out is None else Path(out)
     if target.exists():
         raise RunFolderError(f"{target} exists")
+    spec = as_spec(spec)
     correlation_root(spec)
     problem = problem_of(plan, spec)
     if reroute_blocks == "all" and any(p.general for p in problem.periods if p.moves.touched):
@@ -94,24 +91,27 @@ def _run(
     tasks.save_pilots(folder, spec)
     work.run("train", tasks.train_task, ((t, asked["solves"]) for t in moving))
     work.run("bound", tasks.bounds_task, ((t, n) for t in moving for n in numbers))
-    every = [(t, page_name(n), _scenarios(spec, n)) for t in moving for n in numbers]
+    every = [(t, n) for t in moving for n in numbers]
+    named = [(t, tasks.page_name(n)) for t, n in every]
     exact = asked["certify"] == "exact"
-    solved: list[tuple[int, str, Ints]] = []
+    solved: list[tuple[int, str]] = []
     if exact:
-        solved = every
-        work.run("solve", tasks.exact_task, solved)
+        work.run("solve", tasks.exact_page_task, every)
+        solved = named
     elif asked["certify"] == "audit":
-        solved = _sampled(spec, moving, asked["audit_blocks"], spec.seed, "audit")
-        work.run("audit", tasks.exact_task, solved)
+        some = _sampled(spec, moving, asked["audit_blocks"], spec.seed, "audit")
+        work.run("audit", tasks.exact_task, some)
+        solved = [(t, name) for t, name, _ in some]
     free = [t for t in moving if not problem.periods[t].general]
     whole = asked["reroute_blocks"] == "all"
-    rerouted: list[tuple[int, str, Ints]] = []
+    rerouted: list[tuple[int, str]] = []
     if whole:
-        rerouted = every
+        work.run("reroute", tasks.upper_page_task, every)
+        rerouted = named
     elif free and asked["reroute_blocks"]:
-        rerouted = _sampled(spec, free, asked["reroute_blocks"], spec.seed + 1, "sample")
-    if rerouted:
-        work.run("reroute", tasks.upper_task, rerouted)
+        some = _sampled(spec, free, asked["reroute_blocks"], spec.seed + 1, "sample")
+        work.run("reroute", tasks.upper_task, some)
+        rerouted = [(t, name) for t, name, _ in some]
     summary = {
         "plan": name,
         "certify": asked["certify"],
@@ -128,38 +128,57 @@ def _run(
     base = summary["fixed_usd"] + summary["still_usd"]
     rows_asked = Asked(tuple(moving), base, exact, whole)
     work.run("gather", gather_task, ((n, rows_asked) for n in numbers))
-    _add_costs(folder, spec, summary)
+    _add_costs(folder, spec, summary, rerouted=whole)
     if solved:
-        rows = np.concatenate([np.load(tasks.exact_file(folder, t, n)) for t, n, _ in solved])
-        t_of = np.concatenate([np.full(len(s), t) for t, _, s in solved])
-        audited = AuditedBlocks(rows[:, 0].astype(np.int64), t_of, *rows[:, 1:4].T)
-        lower = summary["cost_lower"]["mean_usd"]
-        summary["audit"] = audit_summary(audited, lower, len(moving))
+        lower, blocks = summary["cost_lower"]["mean_usd"], summary["blocks"]
+        audited = _tally((tasks.exact_file(folder, t, name) for t, name in solved), blocks)
+        summary["audit"] = audited.audit(lower, len(moving), blocks)
+    summary["expected"] = expected_cost(summary)
     if rerouted:
-        rows = np.concatenate([np.load(tasks.upper_file(folder, t, n)) for t, n, _ in rerouted])
-        summary["rerouted"] = rerouted_summary(*rows[:, 1:4].T)
+        files = (tasks.upper_file(folder, t, name) for t, name in rerouted)
+        summary["rerouted"] = _tally(files, summary["blocks"]).rerouted()
     summary["seconds"] = {**work.seconds, "total": time.perf_counter() - began}
     write_parquet([part_file(folder, n) for n in numbers], target, summary)
     return SweepResult(target, summary)
 
 
-def _add_costs(folder: Path, spec: Spec, summary: dict[str, Any]) -> None:
-    """Quantiles and the like, and sensitivity, from the pages' costs."""
-    numbers = range(pages(spec))
-    lower, judged, upper = np.concatenate([np.load(cost_file(folder, n)) for n in numbers], axis=1)
-    summary["cost_lower"] = cost_summary(lower)
-    if summary["certify"] == "exact":
-        summary["cost"] = cost_summary(judged)
-    if np.isfinite(upper).all():
-        summary["cost_upper"] = cost_summary(upper)
-    stride = max(1, spec.count // SAMPLE_ROWS)
-    rows = np.arange(0, spec.count, stride)
+def _tally(files: Iterable[Path], blocks: int) -> Tally:
+    """Blocks of files of scenario, contract, lower, cost and more, one file at a time."""
+    out = Tally(stride=max(1, blocks // KEPT_GAPS))
+    for file in files:
+        rows = np.load(file, mmap_mode="r")
+        out.add(*np.array(rows[:, 1:4]).T)
+    return out
+
+
+def _add_costs(folder: Path, spec: Spec, summary: dict[str, Any], *, rerouted: bool) -> None:
+    """Quantiles and the like, and sensitivity, from the pages' costs, one column at a time."""
+    exact = summary["certify"] == "exact"
+    judged = _costs(folder, spec, 1)
+    rows = np.arange(0, spec.count, max(1, spec.count // SAMPLE_ROWS))
     names = [f.name for f in spec.factor]
     summary["sensitivity"] = sensitivity(judged[rows], tasks.drawn_values(folder, rows), names)
+    summary["cost" if exact else "cost_lower"] = cost_summary(
+        judged, drawn=spec.drawn, overwrite=True
+    )
+    del judged
+    if exact:
+        lower = _costs(folder, spec, 0)
+        summary["cost_lower"] = cost_summary(lower, drawn=spec.drawn, overwrite=True)
+        del lower
+    if rerouted:
+        upper = _costs(folder, spec, 2)
+        summary["cost_upper"] = cost_summary(upper, drawn=spec.drawn, overwrite=True)
 
 
-def _scenarios(spec: Spec, number: int) -> Ints:
-    return np.arange(number * PAGE, min(spec.count, (number + 1) * PAGE), dtype=np.int64)
+def _costs(folder: Path, spec: Spec, row: int) -> Floats:
+    """One of the costs of `cost_file` for every scenario [n]."""
+    out, at = np.empty(spec.count), 0
+    for number in range(pages(spec)):
+        part = np.load(cost_file(folder, number), mmap_mode="r")[row]
+        out[at : at + len(part)] = part
+        at += len(part)
+    return out
 
 
 def _sampled(

@@ -16,16 +16,23 @@ from planner.case.check import check
 from planner.case.tables import TABLES
 from planner.errors import Fault, InputError
 from planner.sweep.block import Floats
+from planner.sweep.labels import unknown_labels
 from planner.sweep.moves import fits
 from planner.sweep.spec import Factor, Spec
 
 MOVES = ("demand", "demand_growth", "capacity", "slip_days", "deal", "price")
 """Kinds that a case can be written for."""
+MOST_DAYS = 36_500
+"""Furthest that a date moves: a calendar ends, too."""
 
 
 def check_replan(case: Case, spec: Spec) -> None:
-    """Raise InputError for factors that no case can be written for, or that change none."""
-    faults = []
+    """Raise InputError for factors that no case can be written for, or that change none.
+
+    The latter are let pass where the specification ignores them.
+    """
+    faults = unknown_labels(case, spec)
+    told = {fault.column for fault in faults}
     for factor in spec.factor:
         place = f"factor '{factor.name}'"
         if factor.kind not in MOVES:
@@ -34,7 +41,7 @@ def check_replan(case: Case, spec: Spec) -> None:
         elif factor.kind in ("capacity", "price") and "period" in factor.where:
             rule = f"contracts cannot move with {factor.kind} by period"
             faults.append(Fault("spec", rule, None, place))
-        elif not _touched(case, spec, factor):
+        elif spec.untouched == "fault" and place not in told and not _touched(case, spec, factor):
             faults.append(Fault("spec", "touches nothing in this case", None, place))
     if faults:
         raise InputError(faults)
@@ -110,7 +117,7 @@ def _capacity(case: Case, _spec: Spec, factor: Factor, value: float) -> Case:
         for pool, labels in zip(case.pools, _pool_labels(case), strict=True)
         if fits(factor, labels)
     ]
-    if min(shares) <= 0 or max(shares) > 1:
+    if shares and (min(shares) <= 0 or max(shares) > 1):
         rule = f"{value:g} makes a usable_share of {max(shares):g}; it lies above 0 and up to 1"
         raise InputError([Fault("spec", rule, None, f"factor '{factor.name}'")])
     pools = tuple(
@@ -130,6 +137,9 @@ def _chip_fits(case: Case, factor: Factor, chip: str) -> bool:
 
 def _slip(case: Case, _spec: Spec, factor: Factor, value: float) -> Case:
     """Ready-for-service dates of chips and of deals on them, later; lots cannot start before."""
+    if abs(value) > MOST_DAYS:
+        rule = f"{value:g} days are more than {MOST_DAYS:,} either way"
+        raise InputError([Fault("spec", rule, None, f"factor '{factor.name}'")])
     late = timedelta(round(value))
     rows, deals = [], []
     for chip in case.chips:

@@ -8,7 +8,7 @@ A specification is a TOML file or the same as a mapping:
 
     [[factor]]
     name = "europe"
-    kind = "demand"                 # see KINDS
+    kind = "demand"                 # see planner.sweep.kinds
     where = {geography = "europe"}  # empty = everything
     draw = {kind = "lognormal", sigma = 0.1}
 
@@ -24,15 +24,19 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from math import inf, prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from planner.errors import Fault, InputError
+from planner.sweep.kinds import Kind, kind_of
+from planner.sweep.rows import read_rows
 
 MOST_SCENARIOS = 100_000_000
+DRAWN = 1000
+"""Scenarios drawn where a specification does not say how many."""
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -54,7 +58,7 @@ class Lognormal(_Strict):
 
 
 class Normal(_Strict):
-    """Normal, cut at `low` and `high`."""
+    """Normal, cut at `low` and `high`; without them, at the ends of its kind, if it has any."""
 
     kind: Literal["normal"]
     """Names the distribution."""
@@ -62,10 +66,10 @@ class Normal(_Strict):
     """Mean before the cut."""
     sd: Positive
     """Standard deviation before the cut."""
-    low: float = -1e9
-    """Least draw."""
-    high: float = 1e9
-    """Largest draw."""
+    low: float | None = None
+    """Least draw; None = the least value of the factor's kind."""
+    high: float | None = None
+    """Largest draw; None = the largest value of the factor's kind."""
 
 
 class Uniform(_Strict):
@@ -103,27 +107,6 @@ class Choice(_Strict):
 
 Draw = Annotated[Lognormal | Normal | Uniform | Triangular | Choice, Field(discriminator="kind")]
 
-KINDS: Mapping[str, tuple[str, ...]] = {
-    "demand": ("workload", "model", "geography", "class", "channel", "period"),
-    "demand_growth": ("workload", "model", "geography", "class", "channel"),
-    "capacity": ("cloud", "region", "chip", "vendor", "period"),
-    "lost": ("period",),
-    "slip_days": ("cloud", "region", "chip", "vendor"),
-    "deal": ("deal",),
-    "price": ("offer", "cloud", "region", "chip", "vendor", "period"),
-    "efficiency": ("model", "chip", "vendor"),
-    "rate_band": ("model", "chip", "vendor"),
-}
-"""Kind of factor -> what its `where` may name.
-
-demand: factor on requests. demand_growth: requests grow by this more a year from as_of on.
-capacity: factor on working chips and pay as you go. lost: the cloud, region, chip or vendor whose
-name is the value has no chips at all ('' = none). slip_days: new lots and pay as you go start
-this many days after the chip's ready-for-service date. deal: 1 signed, 0 not. price: factor on
-what is not signed yet. efficiency: serving rates grow by this more a year from as_of on.
-rate_band: -1 low end, 0 mid, 1 high end of the rates.
-"""
-
 
 class Factor(_Strict):
     """One thing that moves."""
@@ -134,7 +117,7 @@ class Factor(_Strict):
         "demand", "demand_growth", "capacity", "lost", "slip_days", "deal", "price", "efficiency",
         "rate_band",
     ]  # fmt: skip
-    """What its value does; see KINDS."""
+    """What its value does; see `planner.sweep.kinds`."""
     where: Mapping[str, str | tuple[str, ...]] = {}
     """What it moves: column -> value or values; empty = everything."""
     draw: Draw | None = None
@@ -144,29 +127,66 @@ class Factor(_Strict):
 
     @model_validator(mode="after")
     def _whole(self) -> Factor:
-        for key in self.where:
-            if key not in KINDS[self.kind]:
-                allowed = ", ".join(KINDS[self.kind])
-                raise ValueError(f"where: '{key}' is not of {self.kind}; it takes {allowed}")
+        faults = [
+            f"where: '{key}' is not of {self.kind}; it takes {', '.join(self.range.where)}"
+            for key in self.where
+            if key not in self.range.where
+        ]
+        _tell(faults + self._value_faults() + self._draw_faults())
+        return self
+
+    @property
+    def range(self) -> Kind:
+        """What its values may be."""
+        return kind_of(self.kind, len(self.values))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Where draws of a normal are cut; infinite = nowhere."""
+        assert isinstance(self.draw, Normal)
+        low, high = self.draw.low, self.draw.high
+        return self.range.low if low is None else low, self.range.high if high is None else high
+
+    def _value_faults(self) -> list[str]:
+        """What is wrong with `values`."""
         words = [v for v in self.values if isinstance(v, str)]
         if self.kind == "lost":
-            if len(words) != len(self.values) or not self.values:
-                raise ValueError("values: lost takes names, '' for none")
-        elif words:
-            raise ValueError(f"values: '{words[0]}' is not a number")
-        if isinstance(self.draw, Choice) and len(self.draw.weights) != len(self.values):
-            raise ValueError(f"draw: {len(self.draw.weights)} weights, {len(self.values)} values")
-        if isinstance(self.draw, Choice) and sum(self.draw.weights) <= 0:
-            raise ValueError("draw: the weights add up to 0")
-        if self.kind == "lost" and self.draw is not None and not isinstance(self.draw, Choice):
-            raise ValueError("draw: lost is a choice")
-        if isinstance(self.draw, Uniform | Triangular) and self.draw.low >= self.draw.high:
-            raise ValueError(f"draw: low {self.draw.low} is not below high {self.draw.high}")
-        if isinstance(self.draw, Triangular) and not (
-            self.draw.low <= self.draw.mode <= self.draw.high
-        ):
-            raise ValueError("draw: the mode is not between low and high")
-        return self
+            right = self.values and len(words) == len(self.values)
+            return [] if right else ["values: lost takes names, '' for none"]
+        if words:
+            return [f"values: '{word}' is not a number" for word in words]
+        told = (self.range.fault(float(v)) for v in self.values)
+        return [f"values: {fault}" for fault in told if fault]
+
+    def _draw_faults(self) -> list[str]:
+        """What is wrong with `draw`."""
+        draw, kind = self.draw, self.range
+        if draw is None:
+            return []
+        if isinstance(draw, Choice):
+            out = []
+            if len(draw.weights) != len(self.values):
+                out.append(f"draw: {len(draw.weights)} weights, {len(self.values)} values")
+            if sum(draw.weights) <= 0:
+                out.append("draw: the weights add up to 0")
+            return out
+        if kind.whole:
+            return [f"draw: {self.kind} takes draws of kind choice only"]
+        if isinstance(draw, Lognormal):
+            least = f"draw: a lognormal has no largest value; {self.kind} ends at {kind.high:g}"
+            return [least] if kind.high < inf else []
+        low, high = self.ends if isinstance(draw, Normal) else (draw.low, draw.high)
+        named = (("low", draw.low), ("high", draw.high))
+        out = [
+            f"draw: {name}: {fault}"
+            for name, end in named
+            if end is not None and (fault := kind.fault(end))
+        ]
+        if low >= high and not out:
+            out.append(f"draw: low {low:g} is not below high {high:g}")
+        if isinstance(draw, Triangular) and not low <= draw.mode <= high:
+            out.append(f"draw: the mode {draw.mode:g} is not between low {low:g} and high {high:g}")
+        return out
 
     def numbers(self) -> tuple[float, ...]:
         """Values as numbers: of `lost`, their positions."""
@@ -187,8 +207,8 @@ class Correlation(_Strict):
 class Spec(_Strict):
     """A whole specification."""
 
-    scenarios: Annotated[int, Field(ge=1, le=MOST_SCENARIOS)] = 1000
-    """Number drawn; a grid or a list has its own."""
+    scenarios: Annotated[int, Field(ge=1, le=MOST_SCENARIOS)] | None = None
+    """Number drawn, None = 1000; a grid or a list has its own."""
     design: Literal["latin-hypercube", "sobol", "random", "grid", "list"] = "latin-hypercube"
     """How scenarios are made."""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -208,35 +228,75 @@ class Spec(_Strict):
     @model_validator(mode="after")
     def _whole(self) -> Spec:
         names = [f.name for f in self.factor]
-        if not names:
-            raise ValueError("factor: there is none")
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if twice:
-            raise ValueError(f"factor: '{twice[0]}' stands twice")
+        drawn = self.drawn
+        faults = [] if names else ["factor: there is none"]
+        faults += [f"factor: '{n}' stands twice" for n in sorted({*names}) if names.count(n) > 1]
+        if not drawn and self.scenarios is not None:
+            faults.append(f"scenarios: a {self.design} has its own number")
+        if not drawn and self.correlation:
+            faults.append(f"correlation: nothing is drawn in a {self.design}")
         for link in self.correlation:
             unknown = [n for n in link.factors if n not in names]
-            if unknown:
-                raise ValueError(f"correlation: there is no factor '{unknown[0]}'")
+            faults += [f"correlation: there is no factor '{n}'" for n in unknown]
         for f in self.factor:
             if self.design == "grid" and not f.values:
-                raise ValueError(f"factor '{f.name}': a grid needs values")
-            if self.design not in ("grid", "list") and f.draw is None:
-                raise ValueError(f"factor '{f.name}': {self.design} needs draw")
+                faults.append(f"factor '{f.name}': a grid needs values")
+            if drawn and f.draw is None:
+                faults.append(f"factor '{f.name}': {self.design} needs draw")
         if self.design == "list" and not self.rows:
-            raise ValueError("list: it has no rows")
+            faults.append("list: it has no rows")
+        if self.design != "list" and self.rows:
+            faults.append(f"rows: a {self.design} takes none")
+        if self.design != "list" and self.count > MOST_SCENARIOS:
+            faults.append(f"{self.count:,} scenarios are more than {MOST_SCENARIOS:,}")
+        _tell(faults + self._row_faults())
         return self
+
+    def _row_faults(self) -> list[str]:
+        """What is wrong with the rows of a list, counted from 1."""
+        out = []
+        for i, row in enumerate(self.rows, 1):
+            if len(row) != len(self.factor):
+                out.append(f"rows: {i}: {len(row)} values for {len(self.factor)} factors")
+                continue
+            told = zip(
+                self.factor,
+                (f.range.fault(v) for f, v in zip(self.factor, row, strict=True)),
+                strict=True,
+            )
+            out += [f"rows: {i}: factor '{f.name}': {fault}" for f, fault in told if fault]
+        return out
+
+    @property
+    def drawn(self) -> bool:
+        """Whether scenarios are a sample; a grid or a list is all there is."""
+        return self.design not in ("grid", "list")
 
     @property
     def count(self) -> int:
         """Number of scenarios."""
         if self.design == "list":
             return len(self.rows)
-        if self.design != "grid":
-            return self.scenarios
-        out = 1
-        for f in self.factor:
-            out *= len(f.values)
-        return out
+        if self.design == "grid":
+            return prod(len(f.values) for f in self.factor)
+        return DRAWN if self.scenarios is None else self.scenarios
+
+
+Given = Spec | Mapping[str, Any] | str | Path
+"""What a sweep takes for a specification: one, the same as a mapping, or a TOML file."""
+
+
+def _tell(faults: list[str]) -> None:
+    """Raise every fault at once; `_faults` takes them apart again."""
+    if faults:
+        raise ValueError("\n".join(faults))
+
+
+def as_spec(given: Given) -> Spec:
+    """A specification as it is, from a mapping, or from a TOML file. Raises InputError."""
+    if isinstance(given, Spec):
+        return given
+    return spec_of(given) if isinstance(given, Mapping) else load_spec(given)
 
 
 def spec_of(values: Mapping[str, Any], file: str = "spec") -> Spec:
@@ -260,34 +320,18 @@ def load_spec(path: str | Path) -> Spec:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError([Fault(path.name, f"is not TOML: {error}")]) from error
     listed = values.pop("list", None)
-    if listed is not None:
-        values["design"] = "list"
-        values["rows"] = _rows(path.parent / str(listed), values.get("factor", []))
-    return spec_of(values, path.name)
-
-
-def _rows(path: Path, factors: Any) -> list[list[float]]:
-    """Rows of a list in the order of the factors."""
+    if listed is None:
+        return spec_of(values, path.name)
+    factors = values.get("factor", [])
+    rows, faults = read_rows(path.parent / str(listed), factors)
+    if values.get("design", "list") != "list":
+        faults.append(Fault(path.name, "a list has no other design", None, "design"))
+    # Rows at fault are told with their line; zeros, in range everywhere, let the rest be checked.
+    rows = [[0.0] * len(factors)] if faults else rows
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise InputError([Fault(path.name, f"cannot be read: {error}")]) from error
-    factors = [f for f in factors if isinstance(f, dict)] if isinstance(factors, list) else []
-    names = [str(f.get("name")) for f in factors]
-    faults = [Fault(path.name, "is no factor", 1, c) for c in table.columns if c not in names]
-    faults += [Fault(path.name, "the column is missing", 1, n) for n in names if n not in table]
-    out = [[0.0] * len(names) for _ in range(len(table))]
-    for i, (name, factor) in enumerate(zip(names, factors, strict=True)):
-        labels = [str(v) for v in factor.get("values", [])]
-        for line, text in enumerate(table[name].tolist() if name in table else []):
-            try:
-                lost = factor.get("kind") == "lost"
-                value = float(labels.index(text)) if lost else float(text)
-            except ValueError:
-                value = float("nan")
-            if not abs(value) < float("inf"):
-                faults.append(Fault(path.name, f"'{text}' is not a value of it", line + 2, name))
-            out[line][i] = value
+        out = spec_of({**values, "design": "list", "rows": rows}, path.name)
+    except InputError as error:
+        faults = [*faults, *error.faults]
     if faults:
         raise InputError(faults)
     return out
@@ -306,6 +350,6 @@ def _faults(error: ValidationError, values: Mapping[str, Any], file: str) -> lis
                 words.append(f"factor {place[1]}")
             place = place[2:]
         words += [str(part) for part in place]
-        message = str(fault["msg"]).removeprefix("Value error, ")
-        out.append(Fault(file, message, None, ": ".join(words) or None))
+        messages = str(fault["msg"]).removeprefix("Value error, ").split("\n")
+        out += [Fault(file, message, None, ": ".join(words) or None) for message in messages]
     return out

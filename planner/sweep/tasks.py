@@ -67,6 +67,11 @@ def upper_file(folder: Path, t: int, name: str) -> Path:
     return folder / f"upper-{t:03d}-{name}.npy"
 
 
+def page_name(number: int) -> str:
+    """Name of a page's own files of exact or rerouted rows."""
+    return f"page{number:05d}"
+
+
 def save(path: Path, array: Any) -> None:
     """Write an array under its name, whole or not at all."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
@@ -165,6 +170,21 @@ def exact_task(folder: Path, t: int, name: str, scenarios: Ints) -> None:
         values = drawn_values(folder, scenarios)
         rows = exact_rows(period_in(folder, t), values, classes_of(problem_in(folder), t))
         save(target, np.column_stack([scenarios, rows]))
+
+
+def exact_page_task(folder: Path, t: int, number: int) -> None:
+    """Solve a whole page of one period exactly."""
+    exact_task(folder, t, page_name(number), _page_scenarios(folder, number))
+
+
+def upper_page_task(folder: Path, t: int, number: int) -> None:
+    """Reroute a whole page of one period."""
+    upper_task(folder, t, page_name(number), _page_scenarios(folder, number))
+
+
+def _page_scenarios(folder: Path, number: int) -> Ints:
+    count = problem_in(folder).spec.count
+    return np.arange(number * PAGE, min(count, (number + 1) * PAGE), dtype=np.int64)
 
 
 def upper_task(folder: Path, t: int, name: str, scenarios: Ints) -> None:

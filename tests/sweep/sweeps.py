@@ -45,7 +45,8 @@ MOVING_RATES: list[dict[str, Any]] = [
 
 
 def spec(factors: list[dict[str, Any]] | None = None, **more: Any) -> Spec:
-    return spec_of({"factor": factors or FACTORS, "scenarios": 200, "seed": 3, **more})
+    drawn = {} if more.get("design") in ("grid", "list") else {"scenarios": 200}
+    return spec_of({"factor": factors or FACTORS, "seed": 3, **drawn, **more})
 
 
 @cache

@@ -94,11 +94,18 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "period": (
         {"name": "a", "kind": "capacity", "where": {"period": "2027-Q1"}}, "capacity by period",
     ),
-    "nothing": ({"name": "a", "kind": "demand", "where": {"model": "none"}}, "touches nothing"),
-    "no deal": ({"name": "a", "kind": "deal", "where": {"deal": "none"}}, "touches nothing"),
-    "no price": ({"name": "a", "kind": "price", "where": {"offer": "no"}}, "touches nothing"),
-    "no pool": ({"name": "a", "kind": "capacity", "where": {"chip": "no"}}, "touches nothing"),
-    "no date": ({"name": "a", "kind": "slip_days", "where": {"chip": "no"}}, "touches nothing"),
+    "nothing": ({"name": "a", "kind": "demand", "where": {"model": "none"}}, "no model 'none'"),
+    "no deal": ({"name": "a", "kind": "deal", "where": {"deal": "none"}}, "no deal 'none'"),
+    "no price": ({"name": "a", "kind": "price", "where": {"offer": "no"}}, "no offer 'no'"),
+    "no pool": ({"name": "a", "kind": "capacity", "where": {"chip": "no"}}, "no chip 'no'"),
+    "no date": (
+        {"name": "a", "kind": "slip_days", "where": {"chip": "trn2", "vendor": "nvidia"}},
+        "touches nothing",
+    ),
+    "no such place": (
+        {"name": "a", "kind": "capacity", "where": {"chip": "trn2", "vendor": "nvidia"}},
+        "touches nothing",
+    ),
 }  # fmt: skip
 
 
@@ -111,10 +118,26 @@ def test_what_no_case_can_be_written_for_is_refused(name: str, tmp_path: Path) -
     assert not list(tmp_path.iterdir())
 
 
+def test_what_touches_nothing_may_be_ignored(tmp_path: Path) -> None:
+    idle = [
+        {"name": "chips", "kind": "capacity", "where": {"chip": "trn2", "vendor": "nvidia"}},
+        {"name": "deal", "kind": "deal", "where": {"deal": "none"}},
+    ]
+    rows = {"design": "list", "rows": [[0.5, 0.0]], "untouched": "ignore"}
+    result = replan(small_plan(), spec(idle, **rows), out=tmp_path / "a.parquet")
+    assert result.columns().cost_lower_usd[0] == pytest.approx(small_plan().bound_usd, rel=1e-9)
+
+
 def test_a_share_above_one_is_a_fault_of_the_case() -> None:
     what = spec([{"name": "chips", "kind": "capacity"}], design="list", rows=[[3.0]])
     with pytest.raises(InputError, match="usable_share"):
         scenario_case(small_plan().case, what, np.array([3.0]))
+
+
+def test_a_date_moves_within_the_calendar() -> None:
+    what = spec([{"name": "late", "kind": "slip_days"}], design="list", rows=[[1e6]])
+    with pytest.raises(InputError, match="36,500"):
+        scenario_case(small_plan().case, what, np.array([1e6]))
 
 
 def replanned(tmp_path: Path, name: str, what: Spec, **more: Any) -> Any:

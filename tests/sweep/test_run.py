@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,22 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import beta
 
+import planner
 from planner import Plan
 from planner.errors import InputError, RunFolderError
 from planner.sweep import draws, gather, tasks
 from planner.sweep import run as run_module
 from planner.sweep.audit import mean_interval, sample_blocks, share_within
-from planner.sweep.results import SweepResult, cost_summary, load_sweep, regret, sensitivity
+from planner.sweep.bounds import bounder
+from planner.sweep.problem import problem_of
+from planner.sweep.results import SweepResult, load_sweep, regret
 from planner.sweep.run import sweep
+from planner.sweep.strata import pilots_of
+from planner.sweep.summary import Tally, cost_summary, sensitivity
+from planner.sweep.train import train
+from planner.sweep.work import page_bounds
 from tests.cases import small_plan
-from tests.sweep.sweeps import MOVING_RATES, spec
+from tests.sweep.sweeps import FACTORS, MOVING_RATES, spec
 
 QUICK: dict[str, Any] = {"solves": 20, "audit_blocks": 60, "reroute_blocks": 40}
 
@@ -63,6 +72,8 @@ def test_exact_agrees_with_bounds_and_audit(tmp_path: Path) -> None:
     # Every block audited: the control variate is the mean itself.
     assert s["audit"]["mean_usd"] == pytest.approx(rows.cost_exact_usd.mean(), rel=1e-9)
     assert exact.summary["cost"]["mean_usd"] == pytest.approx(rows.cost_exact_usd.mean(), rel=1e-12)
+    sampled = run(tmp_path, "c", audit_blocks=150).summary["expected"]
+    assert sampled["low_usd"] < rows.cost_exact_usd.mean() < sampled["high_usd"]
     lost = rows[rows["lost"] == "alder"]
     kept = rows[rows["lost"] == ""]
     column = "unserved_interactive_million_requests"
@@ -75,6 +86,33 @@ def test_the_sweep_of_the_plans_own_scenario_is_the_plan(tmp_path: Path) -> None
     result = run(tmp_path, spec=neutral, certify="exact")
     cost = table(result).cost_exact_usd[0]
     assert cost == pytest.approx(small_plan().objective_usd, rel=1e-7)
+
+
+def test_a_specification_may_be_a_path_or_a_mapping(tmp_path: Path) -> None:
+    """All that a user needs is in `planner` itself."""
+    given = {"design": "list", "factor": [{"name": "all", "kind": "demand"}], "rows": [[1.0]]}
+    (tmp_path / "spec.toml").write_text(
+        'list = "rows.csv"\n[[factor]]\nname = "all"\nkind = "demand"\n'
+    )
+    (tmp_path / "rows.csv").write_text("all\n1.0\n")
+    path = tmp_path / "spec.toml"
+    found = [
+        planner.sweep(small_plan(), what, certify="exact", **QUICK)
+        for what in (given, path, str(path), planner.load_spec(path), planner.spec_of(given))
+    ]
+    for result in found:
+        assert isinstance(result, planner.SweepResult)
+        assert result.summary["spec"] == found[0].summary["spec"]
+        assert planner.spec_of(result.summary["spec"]) == planner.load_spec(path)
+        own = planner.load_sweep(result.path).columns().cost_exact_usd[0]
+        assert own == pytest.approx(small_plan().objective_usd, rel=1e-7)
+    assert planner.regret(found[:2]).worst_regret_usd.tolist() == [0.0, 0.0]
+    again = planner.replan(small_plan(), given)
+    assert again.columns().cost_lower_usd[0] == pytest.approx(small_plan().bound_usd, rel=1e-9)
+    with pytest.raises(InputError, match=r"none\.toml: cannot be read"):
+        planner.sweep(small_plan(), tmp_path / "none.toml")
+    with pytest.raises(InputError, match="there is none"):
+        planner.sweep(small_plan(), {"factor": []})
 
 
 class _StopError(Exception):
@@ -117,26 +155,54 @@ def test_results_do_not_depend_on_pages_or_processes(
     what = spec(grid, design="grid")
     one = table(run(tmp_path, "one", spec=what))
     pd.testing.assert_frame_equal(table(run(tmp_path, "two", spec=what, jobs=2)), one)
-    for module in (draws, gather, tasks, run_module):
+    exact = table(run(tmp_path, "three", spec=what, certify="exact"))
+    for module in (draws, gather, tasks):
         monkeypatch.setattr(module, "PAGE", 5)
-    # Pilots are all scenarios, in another order: bounds differ by what is trained, costs do not.
-    paged = table(run(tmp_path, "three", spec=what, certify="exact"))
-    exact = table(run(tmp_path, "four", spec=what, certify="exact"))
-    np.testing.assert_allclose(paged.cost_exact_usd, exact.cost_exact_usd, rtol=1e-9)
-    assert paged.scenario.tolist() == one.scenario.tolist()
+    # Pilots are all scenarios in their order either way: the same prices, the same bounds.
+    paged = table(run(tmp_path, "four", spec=what, certify="exact"))
+    assert draws.pages(what) == 3
+    pd.testing.assert_frame_equal(paged, exact, check_exact=False, rtol=1e-9)
+    bounds = table(run(tmp_path, "five", spec=what))
+    pd.testing.assert_frame_equal(bounds, one, check_exact=False, rtol=1e-9)
 
 
-def test_on_a_dask_cluster(tmp_path: Path) -> None:
+@pytest.mark.parametrize("factors", [FACTORS, MOVING_RATES], ids=["sides", "rates"])
+def test_bounds_do_not_depend_on_the_size_of_a_page(factors: list[dict[str, Any]]) -> None:
+    """A page bounded whole, or in chunks that end anywhere within tiles of products."""
+    found = problem_of(small_plan(), spec(factors, scenarios=5000))
+    values = draws.page(found.spec, 0)
+    pilots = pilots_of(values)
+    for period in found.periods[1:3]:
+        each = bounder(period, train(period, pilots, 60, 1).prices, pilots)
+        whole = page_bounds(each, values)
+        for size in (7, 2048, 3001):
+            chunks = (values[i : i + size] for i in range(0, len(values), size))
+            contract, lower, _ = map(
+                np.concatenate, zip(*(page_bounds(each, c) for c in chunks), strict=True)
+            )
+            np.testing.assert_allclose(contract, whole[0], rtol=1e-12)
+            # The search is in single precision: of equally good prices it may take another.
+            np.testing.assert_allclose(lower, whole[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("processes", [False, True], ids=["a thread", "two processes"])
+def test_on_a_dask_cluster(tmp_path: Path, processes: bool) -> None:
     distributed = pytest.importorskip("distributed")
     one = table(run(tmp_path, "one"))
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+            n_workers=1 + processes,
+            threads_per_worker=1,
+            processes=processes,
+            dashboard_address=None,
         ) as cluster,
-        distributed.Client(cluster),
+        distributed.Client(cluster) as client,
         joblib.parallel_config(backend="dask"),
     ):
         two = table(run(tmp_path, "two", jobs=-1))
+        worked = client.run(lambda: "planner.sweep.tasks" in sys.modules)
+    assert len(worked) == 1 + processes
+    assert any(worked.values())
     pd.testing.assert_frame_equal(two, one)
 
 
@@ -160,8 +226,15 @@ def test_regret_between_plans(tmp_path: Path) -> None:
     assert (table_.mean_regret_usd >= 0).all()
     assert (table_.worst_regret_usd >= table_.mean_regret_usd).all()
     assert table_.best_in_share.sum() >= 1.0
+    assert (table_.mean_regret_half_width_usd > 0).any()
+    grid = spec([{"name": "demand", "kind": "demand", "values": [0.5, 1.5]}], design="grid")
+    few = [
+        sweep(each, grid, out=tmp_path / f"grid{i}.parquet", certify="exact", **QUICK)
+        for i, each in enumerate((plan, other))
+    ]
+    assert regret(few).mean_regret_half_width_usd.tolist() == [0.0, 0.0]
     apart = run(tmp_path, "third", spec=spec(seed=9), certify="exact")
-    with pytest.raises(RunFolderError, match="same specification"):
+    with pytest.raises(RunFolderError, match="not of the same specification"):
         regret([first, apart])
 
 
@@ -181,6 +254,54 @@ def test_sensitivity_names_what_moves_the_cost() -> None:
     rows = sensitivity(10 * values[:, 1] + 0.1 * values[:, 0], values, ["quiet", "loud"])
     assert [row["factor"] for row in rows] == ["loud", "quiet"]
     assert rows[0]["share_of_variance"] > 0.95
+
+
+def test_memory_is_16_bytes_a_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While costs are summed up: one column of them, and one more while it is sorted."""
+    many = spec(scenarios=300_000)
+    monkeypatch.setattr(run_module, "SAMPLE_ROWS", 1000)
+    for number in range(draws.pages(many)):
+        tasks.save(tasks.values_file(tmp_path, number), draws.page(many, number))
+        size = len(draws.page(many, number))
+        costs = np.random.default_rng(number).random((3, size))
+        tasks.save(gather.cost_file(tmp_path, number), costs)
+    for certify in ("audit", "exact"):
+        summary: dict[str, Any] = {"certify": certify}
+        tracemalloc.start()
+        run_module._add_costs(tmp_path, many, summary, rerouted=True)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert 16 * many.count <= peak <= 17 * many.count
+        assert summary["cost_upper"]["mean_usd"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_tally_of_parts_is_that_of_the_whole() -> None:
+    rng = np.random.default_rng(2)
+    contract, lower = rng.random((2, 1000)) * 1e6
+    exact = lower + rng.exponential(2e3, 1000)
+    whole, parts = Tally(), Tally()
+    whole.add(contract, lower, exact)
+    for cut in np.array_split(np.arange(1000), [1, 1, 400]):
+        parts.add(contract[cut], lower[cut], exact[cut])
+    one, other = (t.audit(5e5, 4, 10**6) for t in (whole, parts))
+    assert one == pytest.approx(other)
+    mean, half = mean_interval(exact - lower)
+    assert one["mean_usd"] == pytest.approx(5e5 + 4 * mean)
+    assert one["mean_half_width_usd"] == pytest.approx(4 * half)
+    gap = (exact - lower) / np.maximum(contract + exact, 1)
+    assert one["misses"] == (gap > 1e-3).sum() > 0
+    assert parts.rerouted() == pytest.approx(whole.rerouted())
+    assert whole.rerouted()["median_gap"] == pytest.approx(np.median(gap))
+    assert whole.rerouted()["share_within_1pct"] == pytest.approx((gap <= 1e-2).mean())
+    every = whole.audit(5e5, 4, 1000)
+    assert every["mean_half_width_usd"] == 0.0
+    assert every["share_within_0.1pct_99conf"] == pytest.approx((gap <= 1e-3).mean())
+
+
+def test_nothing_is_sampled_in_a_grid() -> None:
+    s = cost_summary(np.arange(100.0), drawn=False)
+    assert s["mean_half_width_usd"] == s["cvar_0.95_half_width_usd"] == 0.0
+    assert s["quantiles_usd"]["0.25"] == [25.0, 25.0, 25.0]
 
 
 def test_cost_summary_brackets_the_truth() -> None:
