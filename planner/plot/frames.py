@@ -137,14 +137,16 @@ def heat_map(
     words: str | None = None,
     rows: str = "",
     columns: str = "",
+    name: str = "",
 ) -> Axes:
     """A value over two labels: columns row, column, value; numbers stand in cells with room.
 
     `words` names the value and its unit; without it the values are those of a column `usd`, shown
-    in a fitting unit. `rows` and `columns` name the two axes.
+    in a fitting unit, and `name` says what they are. `rows` and `columns` name the two axes.
     """
     down, across = list(dict.fromkeys(frame["row"])), list(dict.fromkeys(frame["column"]))
-    shown, words = _in_unit(frame, words)
+    shown, unit = _in_unit(frame, words)
+    words = f"{name}, {unit}" if words is None and name else unit
     grid = frame.assign(shown=shown).pivot_table(index="row", columns="column", values="shown")
     values = grid.reindex(index=down, columns=across).to_numpy(dtype=float)
     ax = ax if ax is not None else row_axes(len(down) + 5)
@@ -190,10 +192,8 @@ def fan(
     )
     at, marks = range(len(table)), sorted(float(str(q)) for q in table.columns)
     pairs = [(q, 1 - q) for q in marks if q < 0.5]
-    for i, (low, high) in enumerate(pairs, 1):
+    for low, high in pairs:
         top = min(marks, key=lambda q: abs(q - high))
-        # A tint, not a transparent fill: the legend shows what is drawn.
-        tint = [1 - 0.75 * i / len(pairs) * (1 - part) for part in to_rgb(LESS)]
         words_of = f"{low:.0%} to {top:.0%}"
         shade = 0.88 - 0.55 * (pairs.index((low, high)) + 1) / (len(pairs) + 1)
         ax.fill_between(at, table[low], table[top], color=(shade,) * 3, lw=0, label=words_of)
