@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import typer.main
@@ -110,13 +110,21 @@ def case_format() -> str:
     return "\n".join(out)
 
 
-def command_line() -> str:
+def _commands(group: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every command below a group with its full name, those of groups within it included."""
+    for part, command in sorted(group.commands.items()):
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{name} {part}")
+        else:
+            yield f"{name} {part}", command
+
+
+def command_line(commands: Any = app) -> str:
     """Every command with its help, arguments and options."""
     out = ["# Command line", "", COMMANDS, ""]
-    group: Any = typer.main.get_command(app)
-    for name, command in sorted(group.commands.items()):
+    for name, command in _commands(typer.main.get_command(commands), "planner"):
         words = re.sub(r"\[/?bold\]", "`", inspect.cleandoc(command.help or ""))
-        out += [f"## planner {name}", "", escaped(words), "", "| option | what |", "|---|---|"]
+        out += [f"## {name}", "", escaped(words), "", "| option | what |", "|---|---|"]
         for option in command.params:
             label = ", ".join(option.opts) if option.param_type_name == "option" else (
                 option.metavar or option.name.upper())  # fmt: skip

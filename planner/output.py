@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from planner.errors import Fault, InputError
 
 
-def write_files(files: Mapping[Path, bytes], force: bool = False) -> None:
-    """Write files, their folders made where missing; nothing is left half written.
+def check_places(paths: Iterable[Path], force: bool = False) -> None:
+    """Whether files can be written at these places: asked before work that takes long.
 
     Raises InputError with every file that exists when `force` is not given, and with every place
     that is a folder or stands below a file.
     """
     faults = []
-    for path in files:
+    for path in paths:
         if path.is_dir():
             faults.append(Fault(str(path), "is a folder"))
         elif path.exists() and not force:
@@ -27,6 +27,14 @@ def write_files(files: Mapping[Path, bytes], force: bool = False) -> None:
                 faults.append(Fault(str(path), f"{above} is not a folder"))
     if faults:
         raise InputError(faults)
+
+
+def write_files(files: Mapping[Path, bytes], force: bool = False) -> None:
+    """Write files, their folders made where missing; nothing is left half written.
+
+    Raises InputError as `check_places` does.
+    """
+    check_places(files, force)
     fresh: list[tuple[Path, Path]] = []
     try:
         for path, data in files.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
@@ -12,21 +13,27 @@ import pandas as pd
 import xlsxwriter
 
 from planner.plan import Plan
+from planner.tables import TABLES
 from planner.views import VIEWS
 
-PROOF = ("certificate_nodes", "certificate_duals")
+PROOF = ("certificate_nodes", "certificate_duals", "certificate_cuts", "prices_duals")
 """Tables that only the audit reads: left out of a workbook."""
 MOST_ROWS = 1_048_575
 """Rows that a sheet holds below its header."""
 NUMBERS = (
-    (("usd_per_chip_hour", "usd_per_million_tokens", "usd_per_reference_chip_hour"),
-     "#,##0.0000"),
-    (("usd",), "#,##0"),
-    (("share", "utilisation", "discount"), "0.0%"),
-    (("_mw", "chips", "_gw"), "#,##0.0"),
-)  # fmt: skip
-"""(part of a column's name, format); the first that fits."""
+    (r"usd_per_(?!request)|_usd_per|rate_usd", "#,##0.0000"),
+    (r"usd", "#,##0"),
+    (r"share|utilisation|discount|part", "0.0%"),
+    (r"mw|_gw|chips", "#,##0.0"),
+    (r"_per_s|^rate_|eflop", "#,##0.000"),
+    (r"tokens_millions|hours|requests", "#,##0"),
+)
+"""(pattern in a column's name, format); the first that fits. Other numbers: three places, or none
+where all are whole."""
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 WIDEST = 48
+SAID: Mapping[str, Any] = {**VIEWS, **TABLES}
+"""Table or view -> what makes it, whose docstring says what it holds."""
 
 
 def every_table(plan: Plan) -> dict[str, pd.DataFrame]:
@@ -79,36 +86,69 @@ def _contents(book: Any, plan: Plan, tables: Mapping[str, pd.DataFrame]) -> None
     sheet = book.add_worksheet("contents")
     bold = book.add_format({"bold": True})
     money = book.add_format({"num_format": "#,##0", "align": "left"})
+    part = book.add_format({"num_format": "0.000%", "align": "left"})
     sheet.set_column(0, 0, 26)
-    sheet.set_column(1, 1, 34)
+    sheet.set_column(1, 1, 22)
+    sheet.set_column(2, 2, 90)
     facts = [
         ("case", plan.case.settings.name),
         ("as of", plan.case.settings.as_of.isoformat()),
         ("status", plan.status),
         ("cost, present value, USD", plan.objective_usd),
         ("proven lower bound, USD", plan.bound_usd),
-        ("gap", f"{plan.gap:.4%}"),
+        ("gap", plan.gap),
     ]
     for row, (what, value) in enumerate(facts):
         sheet.write_string(row, 0, what, bold)
         if isinstance(value, float):
-            sheet.write_number(row, 1, value, money)
+            sheet.write_number(row, 1, value, part if what == "gap" else money)
         else:
             sheet.write_string(row, 1, value)
     top = len(facts) + 1
-    for column, heading in enumerate(("sheet", "rows")):
+    for column, heading in enumerate(("sheet", "rows", "what it holds")):
         sheet.write_string(top, column, heading, bold)
     for row, (name, table) in enumerate(tables.items(), start=top + 1):
         sheet.write_url(row, 0, f"internal:'{name}'!A1", string=name)
         sheet.write_number(row, 1, len(table), money)
+        made = SAID.get(name)
+        if made is not None:
+            sheet.write_string(row, 2, (made.__doc__ or "").strip().splitlines()[0])
 
 
-def _form(column: str) -> str:
-    """Number format of a column, from the unit in its name."""
-    for parts, form in NUMBERS:
-        if any(part in column for part in parts):
+def _form(column: str, values: list[Any]) -> str:
+    """Number format of a column, from the unit in its name, else from its numbers."""
+    for pattern, form in NUMBERS:
+        if re.search(pattern, column):
             return form
-    return "General"
+    numbers = [v for v in values if isinstance(v, int | float) and math.isfinite(v)]
+    return "#,##0" if all(float(v).is_integer() for v in numbers) else "#,##0.000"
+
+
+def _days(values: list[Any]) -> list[Any]:
+    """Texts that are all days become days, so that Excel sorts and subtracts them."""
+    texts = [v for v in values if v not in ("", None) and not _missing(v)]
+    if not texts or not all(isinstance(v, str) and DATE.fullmatch(v) for v in texts):
+        return values
+    return [date.fromisoformat(v) if isinstance(v, str) and v else None for v in values]
+
+
+def _missing(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _letters(values: list[Any], form: str) -> int:
+    """Characters of the longest value as it is shown."""
+    places = len(form.partition(".")[2].rstrip("%"))
+    numbers = [
+        abs(v) * (100 if form.endswith("%") else 1)
+        for v in values
+        if isinstance(v, int | float) and math.isfinite(v)
+    ]
+    longest = len(f"{max(numbers, default=0.0):,.{places}f}") + 2
+    words = [
+        10 if isinstance(v, date) else len(str(v)) for v in values if isinstance(v, str | date)
+    ]
+    return max([longest, *words])
 
 
 def _sheet(book: Any, name: str, table: pd.DataFrame) -> None:
@@ -117,11 +157,11 @@ def _sheet(book: Any, name: str, table: pd.DataFrame) -> None:
     day = book.add_format({"num_format": "yyyy-mm-dd"})
     for j, column in enumerate(table.columns):
         sheet.write_string(0, j, str(column), head)
-        form = book.add_format({"num_format": _form(str(column))})
-        values = table[column].tolist()[:MOST_ROWS]
-        words = [len(str(v)) for v in values[:500] if isinstance(v, str)]
-        width = max([len(str(column)) + 3, 12 if not words else 0, *words])
-        sheet.set_column(j, j, min(WIDEST, width))
+        values = _days(table[column].tolist()[:MOST_ROWS])
+        shown = _form(str(column), values)
+        form = book.add_format({"num_format": shown})
+        # The button of the filter takes three characters of a header.
+        sheet.set_column(j, j, min(WIDEST, max(len(str(column)) + 3, _letters(values, shown) + 1)))
         for i, value in enumerate(values, start=1):
             _write(sheet, i, j, value, form, day)
     sheet.freeze_panes(1, 0)

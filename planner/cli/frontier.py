@@ -19,6 +19,7 @@ from planner.cli.options import (
     Changes,
     Force,
     Gap,
+    Picture,
     Promises,
     Threads,
     TimeLimit,
@@ -27,7 +28,7 @@ from planner.cli.telling import telling
 from planner.cli.value import LARGE_USD
 from planner.decisions.frontier import GAP, WORDS, Frontier
 from planner.decisions.frontier import frontier as frontier_of
-from planner.output import write_files
+from planner.output import check_places, write_files
 from planner.run_folder import dump_json
 
 
@@ -51,8 +52,9 @@ def frontier_command(
     redundancy: Promises = "auto",
     folder: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for frontier.csv, .parquet, .json and .png."),
+        typer.Option("--out", help="Folder for frontier.csv, .parquet, .json and the figure."),
     ] = None,
+    format_: Picture = "png",
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -63,35 +65,48 @@ def frontier_command(
     Example: [bold]planner frontier data/claude --limit limits.cloud-share --from 1 --to 0.4[/bold]
     """
     read = load_case(case, changes or ())
+    if folder is not None:
+        check_places([folder / f"frontier.{kind}" for kind in (*DATA, format_)], force)
     with telling() as tell:
         found = frontier_of(
             read, limit, start=start, stop=stop, points=points, gap=gap, time_limit_s=time_limit,
             threads=threads, redundancy=redundancy, tell=tell,
         )  # fmt: skip
     if folder is not None:
-        write_files({folder / name: data for name, data in _files(found).items()}, force)
+        write_files({folder / name: data for name, data in _data(found).items()}, force)
     if as_json:
         out.print_json(dump_json(found.as_dict()))
     else:
         _print(found)
-        if folder is not None:
+    # After everything else: hours of searches are not lost to a figure that cannot be drawn.
+    if folder is not None:
+        write_files({folder / f"frontier.{format_}": _figure(found, format_)}, force)
+        if not as_json:
             out.print(f"files: {folder}", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(PROVEN if found.status == "proven" else LIMIT)
 
 
-def _files(found: Frontier) -> dict[str, bytes]:
-    """Name -> content of what is written."""
-    from planner import plot  # noqa: PLC0415  (matplotlib takes a second to import)
+DATA = ("csv", "parquet", "json")
+"""Kinds of files that hold the points."""
 
+
+def _data(found: Frontier) -> dict[str, bytes]:
+    """Name -> content of the files that hold the points."""
     parquet = io.BytesIO()
     found.points.to_parquet(parquet, index=False)
-    words = f"{found.limit.name} ({found.limit.unit})"
     return {
         "frontier.csv": found.points.to_csv(index=False, lineterminator="\n").encode(),
         "frontier.parquet": parquet.getvalue(),
         "frontier.json": dump_json(found.as_dict()).encode(),
-        "frontier.png": plot.image(partial(plot.frontier, found.points, words=words)),
     }
+
+
+def _figure(found: Frontier, format_: str) -> bytes:
+    """Cost along the limit as an image file."""
+    from planner import plot  # noqa: PLC0415  (matplotlib takes a second to import)
+
+    words = f"{found.limit.name} ({found.limit.unit})"
+    return plot.image(partial(plot.frontier, found.points, words=words), format_)
 
 
 def _print(found: Frontier) -> None:

@@ -8,17 +8,17 @@ import pandas as pd
 from planner import views
 from planner.plan import Plan
 from planner.plot.style import (
-    CLOUD_GREYS,
     INK,
     SMALL,
     Axes,
     chip_colours,
+    greys,
     hatch,
     new_axes,
     outlined,
     period_axis,
     power_unit,
-    side_legend,
+    top_legend,
 )
 
 
@@ -56,16 +56,16 @@ def _by_chip(plan: Plan, column: str) -> tuple[pd.DataFrame, dict[str, object]]:
 
 def power(plan: Plan, ax: Axes | None = None) -> Axes:
     """Power of contracted and hourly chips by chip family, and what the pools may draw."""
-    ax = ax if ax is not None else new_axes()
+    ax = ax if ax is not None else new_axes(height=4.2)
     heights, colours = _by_chip(plan, "power_mw")
     periods = plan.case.calendar.labels
     size, unit = power_unit(float(heights.sum(axis=1).max()))
     _stack(ax, heights / size, colours, periods)
     limit = views.supply_and_demand(plan).allotted_mw / size
-    ax.plot(range(len(periods)), limit, color=INK, ls="--", lw=1.2, label="allotted by providers")
+    ax.plot(range(len(periods)), limit, color=INK, ls="--", lw=1.2, label="allotted")
     _room(ax, limit, float(heights.sum(axis=1).max()) / size)
     ax.set_ylabel(f"power, {unit}")
-    side_legend(ax)
+    top_legend(ax)
     return ax
 
 
@@ -88,16 +88,16 @@ def _room(ax: Axes, allotted: pd.Series[float], tallest: float) -> None:
     early = leaves <= 0.5 * at[-1]
     ax.annotate(
         f"allotted grows to {said}",
-        (leaves, 0.99), xycoords=("data", "axes fraction"), xytext=(6 if early else -6, 0),
+        (leaves, 0.99), xycoords=("data", "axes fraction"), xytext=(6 if early else -10, 0),
         textcoords="offset points", ha="left" if early else "right", va="top", fontsize=SMALL,
         path_effects=outlined(),
     )  # fmt: skip
 
 
 LINES = (
-    ("allotted by providers", "allotted_reference_chips", "--"),
-    ("serving demand, peak", "serving_peak_reference_chips", "-"),
-    ("serving demand, mean", "serving_mean_reference_chips", ":"),
+    ("allotted", "allotted_reference_chips", "--"),
+    ("serving, peak", "serving_peak_reference_chips", "-"),
+    ("serving, mean", "serving_mean_reference_chips", ":"),
     ("training, mean", "training_reference_chips", "-."),
 )
 
@@ -113,8 +113,8 @@ def _against(plan: Plan, ax: Axes) -> None:
         )  # fmt: skip
     needed = table["serving_peak_reference_chips"].max() / 1e3
     _room(ax, table["allotted_reference_chips"] / 1e3, max(stacked, float(needed)))
-    ax.set_ylabel(f"capacity, thousand {plan.case.settings.reference_chip}-equivalents")
-    side_legend(ax)
+    ax.set_ylabel(f"thousand {plan.case.settings.reference_chip}-equivalents")
+    top_legend(ax)
 
 
 def capacity(plan: Plan, ax: Axes | None = None) -> Axes:
@@ -123,7 +123,7 @@ def capacity(plan: Plan, ax: Axes | None = None) -> Axes:
     A chip counts by its mean serving worth: a fleet that has the right chips for its models
     carries a peak above its own height.
     """
-    ax = ax if ax is not None else new_axes(height=4.4)
+    ax = ax if ax is not None else new_axes(height=4.2)
     heights, colours = _by_chip(plan, "reference_chips")
     _stack(ax, heights / 1e3, colours, plan.case.calendar.labels)
     _against(plan, ax)
@@ -132,13 +132,13 @@ def capacity(plan: Plan, ax: Axes | None = None) -> Axes:
 
 def capacity_by_cloud(plan: Plan, ax: Axes | None = None) -> Axes:
     """The same by cloud. Clouds are greys: colours belong to vendors."""
-    ax = ax if ax is not None else new_axes()
+    ax = ax if ax is not None else new_axes(height=3.6)
     table = views.fleet(plan)
     pivot = table.pivot_table(
         index="period", columns="cloud", values="reference_chips", aggfunc="sum"
     )
     pivot = pivot[pivot.sum().sort_values(ascending=False).index]
-    greys = {str(c): CLOUD_GREYS[i % len(CLOUD_GREYS)] for i, c in enumerate(pivot.columns)}
-    _stack(ax, pivot / 1e3, dict(greys), plan.case.calendar.labels)
+    _stack(ax, pivot / 1e3, dict(greys([str(c) for c in pivot.columns])),
+           plan.case.calendar.labels)  # fmt: skip
     _against(plan, ax)
     return ax

@@ -6,54 +6,91 @@ table as well. They raise KeyError when a column is missing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from planner.plot.style import (
     INK,
+    LESS,
+    MORE,
     SMALL,
     Axes,
+    MaxNLocator,
+    few_numbers,
+    folded,
+    footnote,
+    hatch,
     horizontal,
+    in_style,
     money_unit,
     new_axes,
+    period_axis,
     row_axes,
     short,
-    to_rgb,
+    top_legend,
 )
 
-MORE, LESS = "#D55E00", "#0072B2"
+STATUS_MARKS = {
+    "limit": ("o", "plan, gap not proven"),
+    "infeasible": ("x", "no plan: proven"),
+    "unproven": ("$?$", "no plan found in time"),
+}
+"""Status of a point that is not simply proven -> its marker and its words."""
 
 
+LARGE = 1e6
+"""Limits from here on are counted in millions or billions."""
+
+
+@in_style
 def frontier(frame: pd.DataFrame, ax: Axes | None = None, words: str = "limit") -> Axes:
     """Cost against a limit: columns limit, cost_usd, bound_usd; the bound is shaded below.
 
-    `words` names the limit and its unit on the axis. With a column status, values that are
-    `infeasible` or `unproven` are marked at the foot.
+    `words` names the limit and its unit on the axis. With a column status, plans whose gap is not
+    proven (`limit`) are hollow, and values that are `infeasible` or `unproven` are marked at the
+    foot.
     """
     ax = ax if ax is not None else new_axes()
     some = frame.sort_values("limit")
-    finite = some["cost_usd"][np.isfinite(some["cost_usd"].astype(float))]
-    size, unit = money_unit(float(finite.abs().max()) if len(finite) else 1e9)
-    cost, bound = some["cost_usd"] / size, some["bound_usd"] / size
-    ax.fill_between(some["limit"], bound, cost, color=LESS, alpha=0.25, lw=0, label="proven range")
-    ax.plot(some["limit"], cost, "o-", color=LESS, ms=4, label="plan")
+    most = float(some["limit"].abs().max())
+    if most >= LARGE:
+        scale, named = money_unit(most)
+        some, words = some.assign(limit=some["limit"] / scale), f"{words}, {named.split()[0]}s"
+    known = some[["cost_usd", "bound_usd"]].astype(float)
+    finite = known.to_numpy()[np.isfinite(known.to_numpy())]
+    size, unit = money_unit(float(np.abs(finite).max()) if len(finite) else 1e9)
+    cost, bound = known["cost_usd"] / size, known["bound_usd"] / size
+    if len(finite):
+        ax.fill_between(some["limit"], bound, cost, color=LESS, alpha=0.5, lw=0)
+        ax.plot(some["limit"], cost, "o-", color=INK, ms=4, label="plan")
+        ax.plot(some["limit"], bound, "_:", color=INK, ms=7, label="at least, proven")
+        ax.margins(y=0.12)
+    else:
+        ax.set_yticks([])
     told = some["status"] if "status" in some else pd.Series("", index=some.index)
-    for status, mark, words_of in (
-        ("infeasible", "x", "no plan, proven"),
-        ("unproven", "$?$", "no plan found in time"),
-    ):
-        none = some["limit"][told == status]
-        if len(none):
-            foot = ax.get_xaxis_transform()
-            ax.plot(none, [0.03] * len(none), mark, color=MORE, transform=foot, label=words_of)
+    foot = ax.get_xaxis_transform()
+    for status, (mark, words_of) in STATUS_MARKS.items():
+        here = told == status
+        if not here.any():
+            continue
+        if status == "limit":
+            ax.plot(some["limit"][here], cost[here], marker=mark, ls="none", ms=6, mfc="white",
+                    mec=INK, label=words_of)  # fmt: skip
+        else:
+            ax.plot(some["limit"][here], [0.03] * int(here.sum()), marker=mark, ls="none", ms=8,
+                    color=INK, transform=foot, label=words_of)  # fmt: skip
     ax.set_xlabel(words)
+    few_numbers(ax)
     ax.yaxis.set_major_formatter("{x:,g}")
     ax.set_ylabel(f"cost, {unit}")
-    ax.legend(loc="best")
+    top_legend(ax, *ax.get_legend_handles_labels())
     return ax
 
 
+@in_style
 def tornado(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """What each factor does to the cost: columns factor, low_usd, high_usd (changes).
 
@@ -63,38 +100,37 @@ def tornado(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     some = frame.loc[reach.sort_values(ascending=False, kind="stable").index]
     ax = ax if ax is not None else row_axes(len(some))
     size, unit = money_unit(float(reach.max()))
-    for column, colour, label in (("low_usd", LESS, "low end"), ("high_usd", MORE, "high end")):
-        ax.barh(range(len(some)), some[column] / size, height=0.7, color=colour, label=label)
+    sides = (("low_usd", LESS, "low end"), ("high_usd", MORE, "high end"))
+    for i, (column, grey, label) in enumerate(sides):
+        ax.barh(range(len(some)), some[column] / size, height=0.7, color=grey, label=label,
+                edgecolor="white", linewidth=0.0, hatch=hatch(i))  # fmt: skip
     ax.axvline(0.0, color=INK, lw=0.8)
-    horizontal(ax, [short(str(name), 40) for name in some["factor"]])
-    ax.xaxis.set_major_formatter("{x:,g}")
+    horizontal(ax, [short(str(name), 26) for name in some["factor"]])
+    few_numbers(ax)
     ax.set_xlabel(f"change of cost, {unit}")
-    ax.legend(loc="lower right")
+    top_legend(ax, *ax.get_legend_handles_labels())
     return ax
 
 
-def _short_number(value: float, digits: int = 3) -> str:
-    """So many digits, or all before the point: never an exponent in a cell for a thousand."""
-    if 10 ** (digits - 1) <= abs(value) < 1e6:
-        return f"{value:,.0f}"
-    return f"{value:.{digits}g}" if digits == 3 else f"{value:#.{digits}g}"
+def _cells(values: npt.NDArray[np.float64], room_pt: float) -> list[str] | None:
+    """Numbers of cells, to the place that tells a tenth of their range; None without room."""
+    known = values[np.isfinite(values)]
+    span = float(np.ptp(known)) if len(known) else 0.0
+    step = (span if span > 0 else abs(float(known[0])) if len(known) else 0.0) / 10
+    places = min(9, max(0, -int(np.floor(np.log10(step))) if step > 0 else 0))
+    words = [f"{value:,.{places}f}" if np.isfinite(value) else "" for value in values.ravel()]
+    return words if max(map(len, words)) * 0.62 * SMALL <= room_pt else None
 
 
-def _digits(values: npt.NDArray[np.float64]) -> int:
-    """Digits that tell most cells apart: three, up to five where cells differ by little."""
-    finite = np.unique(values[np.isfinite(values)])
-    told = [len({_short_number(v, digits) for v in finite.tolist()}) for digits in (3, 4, 5)]
-    return 3 + told.index(max(told))
-
-
-def _in_unit(frame: pd.DataFrame, words: str | None, name: str) -> tuple[pd.Series[float], str]:
+def _in_unit(frame: pd.DataFrame, words: str | None) -> tuple[pd.Series[float], str]:
     """The column `value`, or `usd` in a fitting unit, and what it is called."""
     if words is not None:
         return frame["value"], words
     size, unit = money_unit(float(frame["usd"].abs().max()))
-    return frame["usd"] / size, f"{name}, {unit}" if name else unit
+    return frame["usd"] / size, unit
 
 
+@in_style
 def heat_map(
     frame: pd.DataFrame,
     ax: Axes | None = None,
@@ -103,34 +139,43 @@ def heat_map(
     columns: str = "",
     name: str = "",
 ) -> Axes:
-    """A value over two labels: columns row, column, value; numbers stand in the cells.
+    """A value over two labels: columns row, column, value; numbers stand in cells with room.
 
     `words` names the value and its unit; without it the values are those of a column `usd`, shown
     in a fitting unit, and `name` says what they are. `rows` and `columns` name the two axes.
     """
     down, across = list(dict.fromkeys(frame["row"])), list(dict.fromkeys(frame["column"]))
-    shown, words = _in_unit(frame, words, name)
+    shown, unit = _in_unit(frame, words)
+    words = f"{name}, {unit}" if words is None and name else unit
     grid = frame.assign(shown=shown).pivot_table(index="row", columns="column", values="shown")
     values = grid.reindex(index=down, columns=across).to_numpy(dtype=float)
-    ax = ax if ax is not None else row_axes(len(down) + 4)
-    image = ax.imshow(values, aspect="auto", cmap="cividis")
+    ax = ax if ax is not None else row_axes(len(down) + 5)
+    image = ax.imshow(values, aspect="auto", cmap="Greys")
     ax.grid(visible=False)
-    middle, digits = (np.nanmin(values) + np.nanmax(values)) / 2, _digits(values)
-    for i, j in np.argwhere(np.isfinite(values)).tolist():
-        ink, said = "black" if values[i, j] > middle else "white", values[i, j]
-        ax.text(j, i, _short_number(said, digits), ha="center", va="center", color=ink,
-                fontsize=SMALL)  # fmt: skip
-    ax.set_xticks(range(len(across)), [short(str(c), 16) for c in across], rotation=45,
-                  ha="right", rotation_mode="anchor")  # fmt: skip
-    ax.set_yticks(range(len(down)), [short(str(r), 30) for r in down])
-    ax.set_xlabel(short(columns, 60))
-    ax.set_ylabel(short(rows, 24))
     figure = ax.get_figure(root=True)
     assert figure is not None
-    figure.colorbar(image, ax=ax, label=words)
+    names = [short(str(row), 20) for row in down]
+    # Labels of rows take the rest of the width.
+    room = 72 * float(figure.get_size_inches()[0]) - 50 - 0.6 * SMALL * max(map(len, names))
+    each = room / len(across)
+    middle = (np.nanmin(values) + np.nanmax(values)) / 2
+    for at, said in enumerate(_cells(values, each) or ()):
+        i, j = divmod(at, len(across))
+        ink = "white" if values[i, j] > middle else "black"
+        ax.text(j, i, said, ha="center", va="center", color=ink, fontsize=SMALL)
+    step = int(np.ceil(1.6 * SMALL / each))
+    ax.set_xticks(range(0, len(across), step), [short(str(c), 16) for c in across[::step]],
+                  rotation=45, ha="right", rotation_mode="anchor")  # fmt: skip
+    ax.set_yticks(range(len(down)), names)
+    footnote(ax, columns)
+    ax.set_ylabel(short(rows, 28))
+    bar = figure.colorbar(image, ax=ax, location="top", format="{x:,.6g}", aspect=30,
+                          ticks=MaxNLocator(4))  # fmt: skip
+    bar.set_label(folded(words, 54), loc="right")
     return ax
 
 
+@in_style
 def fan(
     frame: pd.DataFrame, ax: Axes | None = None, words: str | None = None, name: str = ""
 ) -> Axes:
@@ -140,33 +185,34 @@ def fan(
     in a fitting unit, and `name` says what is paid.
     """
     ax = ax if ax is not None else new_axes()
-    shown, words = _in_unit(frame, words, name)
+    shown, unit = _in_unit(frame, words)
+    words = f"{name}, {unit}" if words is None and name else unit
     table = frame.assign(shown=shown).pivot_table(
         index="period", columns="quantile", values="shown", sort=True
     )
     at, marks = range(len(table)), sorted(float(str(q)) for q in table.columns)
     pairs = [(q, 1 - q) for q in marks if q < 0.5]
-    for i, (low, high) in enumerate(pairs, 1):
+    for low, high in pairs:
         top = min(marks, key=lambda q: abs(q - high))
-        # A tint, not a transparent fill: the legend shows what is drawn.
-        tint = [1 - 0.75 * i / len(pairs) * (1 - part) for part in to_rgb(LESS)]
         words_of = f"{low:.0%} to {top:.0%}"
-        ax.fill_between(at, table[low], table[top], color=tint, lw=0, label=words_of)
+        shade = 0.88 - 0.55 * (pairs.index((low, high)) + 1) / (len(pairs) + 1)
+        ax.fill_between(at, table[low], table[top], color=(shade,) * 3, lw=0, label=words_of)
     middle = min(marks, key=lambda q: abs(q - 0.5))
-    ax.plot(at, table[middle], color=LESS, lw=1.8, label=f"{middle:.0%}")
-    ax.set_xticks(at, [str(p) for p in table.index], rotation=45, ha="right",
-                  rotation_mode="anchor")  # fmt: skip
-    ax.set_ylabel(words)
-    ax.legend(loc="best")
+    ax.plot(at, table[middle], color=INK, lw=1.8, label=f"{middle:.0%}")
+    period_axis(ax, [str(p) for p in table.index])
+    ax.yaxis.set_major_formatter("{x:,g}")
+    ax.set_ylabel(folded(words))
+    top_legend(ax, *ax.get_legend_handles_labels())
     return ax
 
 
+@in_style
 def waterfall(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """From one plan's cost to another's: columns step, usd, is_total; other rows are changes.
 
     Where the changes are small against the totals, the axis begins above 0, and says so.
     """
-    ax = ax if ax is not None else new_axes()
+    ax = ax if ax is not None else row_axes(len(frame))
     size, unit = money_unit(float(frame["usd"].abs().max()))
     level, spans = 0.0, []
     for row in frame.to_dict("records"):
@@ -181,18 +227,41 @@ def waterfall(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         usd = float(row["usd"]) / size
         colour = INK if row["is_total"] else MORE if usd > 0 else LESS
         base = max(low, cut) if row["is_total"] else low
-        ax.bar(i, high - base, bottom=base, color=colour, width=0.7)
+        ax.barh(i, high - base, left=base, color=colour, height=0.7)
         said = f"{usd:,.5g}" if row["is_total"] else f"{usd:+,.3g}"
-        ax.annotate(
-            said, (i, max(base, high)), xytext=(0, 2), textcoords="offset points", ha="center",
-            fontsize=SMALL,
-        )  # fmt: skip
+        ax.annotate(said, (max(base, high), i), xytext=(3, 0), textcoords="offset points",
+                    va="center", fontsize=SMALL)  # fmt: skip
         if i + 1 < len(spans):
-            ax.plot([i + 0.35, i + 0.65], [high, high], color=INK, lw=0.6)
-    ax.set_ylim(min(*ends, cut) if min(ends) >= cut else min(ends) - 0.1 * reach,
-                max(*ends, 0.0) + 0.12 * reach)  # fmt: skip
-    ax.set_xticks(range(len(frame)), [short(str(s), 26) for s in frame["step"]], rotation=45,
-                  ha="right", rotation_mode="anchor")  # fmt: skip
-    ax.yaxis.set_major_formatter("{x:,g}")
-    ax.set_ylabel(f"cost, {unit}" + ("\n(axis does not begin at 0)" if cut else ""))
+            ax.plot([high, high], [i + 0.35, i + 0.65], color=INK, lw=0.6)
+    # Numbers stand right of the bars.
+    ax.set_xlim(min(*ends, cut) if min(ends) >= cut else min(ends) - 0.1 * reach,
+                max(*ends, 0.0) + 0.3 * reach)  # fmt: skip
+    horizontal(ax, [short(str(name), 26) for name in frame["step"]])
+    few_numbers(ax)
+    ax.grid(visible=False, axis="x")
+    footnote(ax, f"cost, {unit}" + (" (axis does not begin at 0)" if cut else ""))
     return ax
+
+
+def steps(
+    before: Mapping[str, float],
+    after: Mapping[str, float],
+    names: tuple[str, str] = ("before", "after"),
+    least_share: float = 1e-5,
+) -> pd.DataFrame:
+    """What `waterfall` draws, of two costs by term (USD): columns step, usd, is_total.
+
+    Totals are the sums of the terms; a change below `least_share` of the larger total goes into
+    the step `other`.
+    """
+    totals = sum(before.values()), sum(after.values())
+    terms = dict.fromkeys([*before, *after])
+    changes = {term: after.get(term, 0.0) - before.get(term, 0.0) for term in terms}
+    least = least_share * max(map(abs, totals))
+    shown = {term: usd for term, usd in changes.items() if abs(usd) >= least}
+    other = sum(changes.values()) - sum(shown.values())
+    rows = [(names[0], totals[0], True)]
+    rows += [(term.replace("_", " "), usd, False) for term, usd in shown.items()]
+    rows += [("other", other, False)] if abs(other) >= least else []
+    return pd.DataFrame([*rows, (names[1], totals[1], True)],
+                        columns=["step", "usd", "is_total"])  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,30 +14,34 @@ from planner.plan import Plan
 from planner.plot.style import (
     FAINT,
     INK,
+    LESS,
+    NODE,
     SMALL,
     Axes,
     chip_colours,
-    hatch,
+    footnote,
     horizontal,
     money_unit,
     new_axes,
     period_axis,
     row_axes,
     short,
+    top_legend,
 )
 
 OBLIGATIONS = {
-    "existing_committed_usd": ("signed, committed", "#0072B2"),
-    "existing_cancellable_usd": ("signed, can be left", "#56B4E9"),
-    "new_contracts_usd": ("optional: contracts to sign", "#E69F00"),
-    "pay_as_you_go_usd": ("optional: pay as you go", "#D55E00"),
-    "exit_fees_usd": ("exit fees", "#000000"),
-    "qualification_usd": ("qualification", "#009E73"),
-    "deals_usd": ("deals", "#CC79A7"),
-    "shortfalls_usd": ("shortfalls of commitments", "#F0E442"),
-    "rebates_usd": ("rebates", "#999999"),
+    "existing_committed_usd": ("signed, committed", "#333333", ""),
+    "existing_cancellable_usd": ("signed, can be left", "#333333", "////"),
+    "new_contracts_usd": ("to sign", "#A0A0A0", ""),
+    "pay_as_you_go_usd": ("pay as you go", "#A0A0A0", "\\\\\\\\"),
+    "exit_fees_usd": ("exit fees", "#FFFFFF", "xxxx"),
+    "qualification_usd": ("qualification", "#FFFFFF", "...."),
+    "deals_usd": ("deals", "#FFFFFF", "||||"),
+    "shortfalls_usd": ("shortfalls", "#FFFFFF", "++++"),
+    "rebates_usd": ("rebates", "#FFFFFF", "----"),
 }
-"""Column of the plan's obligations -> its name and colour."""
+"""Column of the plan's obligations -> its name, its grey, its hatch: owed is dark, optional light,
+of rules white."""
 MOST_ROWS = 40
 """Rows of a timeline; the smallest beyond them are left to the tables, and counted."""
 
@@ -47,23 +53,23 @@ def obligations(plan: Plan, ax: Axes | None = None) -> Axes:
     top, bottom = np.zeros(len(table)), np.zeros(len(table))
     shown = [c for c in table.columns if c not in ("period", "total_usd")]
     size, unit = money_unit(float(table[shown].abs().sum(axis=1).max()))
-    for i, column in enumerate(shown):
+    for column in shown:
         height = table[column].to_numpy(dtype=float) / size
         if np.abs(height).max(initial=0.0) <= 0:
             continue
-        label, colour = OBLIGATIONS.get(column, (column.removesuffix("_usd"), FAINT))
+        label, grey, lines = OBLIGATIONS.get(column, (column.removesuffix("_usd"), FAINT, "oo"))
         # What is paid stacks upwards, what comes back downwards.
         base = np.where(height >= 0, top, bottom)
-        ax.bar(range(len(table)), height, bottom=base, width=0.8, label=label, color=colour,
-               edgecolor="white", linewidth=0.4, hatch=hatch(i))  # fmt: skip
+        ax.bar(range(len(table)), height, bottom=base, width=0.8, label=label, color=grey,
+               edgecolor=INK if grey == "#FFFFFF" else "white", linewidth=0.4,
+               hatch=lines)  # fmt: skip
         top, bottom = top + np.maximum(height, 0), bottom + np.minimum(height, 0)
     if bottom.min(initial=0.0) < 0:
         ax.axhline(0.0, color=INK, lw=0.8)
     ax.yaxis.set_major_formatter("{x:,g}")
     ax.set_ylabel(f"cash, {unit} a {plan.case.settings.period}")
     period_axis(ax, list(table.period))
-    ax.legend(ncols=3, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2,
-              columnspacing=1.0, handlelength=1.4)  # fmt: skip
+    top_legend(ax, *ax.get_legend_handles_labels())
     return ax
 
 
@@ -101,22 +107,32 @@ def contracts(plan: Plan, ax: Axes | None = None) -> Axes:
                 ax.plot(free, i, marker="|", color=INK, ms=8, ls="none")
         if end[i] > last:
             ax.plot(last + pad, i, marker=">", color=INK, ms=4, ls="none", clip_on=False)
-    words = [
-        short(f"{r['name']}, {r['cloud']}, {r['chip']} ({r['chips'] / 1e3:,.1f}k)", 44)
-        if r["kind"] != "commitment" else short(f"commitment {r['name']}, {r['cloud']}", 44)
-        for r in kept.to_dict("records")
-    ]  # fmt: skip
+    words = [short(_line(row), 27) for row in kept.to_dict("records")]
     horizontal(ax, words)
-    step = 1 + len(calendar) // 14
+    step = 1 + len(calendar) // 10
     at = [day.toordinal() for day in calendar.starts[:-1]][::step]
     ax.set_xticks(at, calendar.labels[::step], rotation=45, ha="right", rotation_mode="anchor")
     ax.set_xlim(first, last + 2 * pad)
     ax.axvline(plan.case.settings.as_of.toordinal(), color=INK, lw=0.8, ls=":")
     rest = len(table) - len(kept)
     more = f"; {rest} smaller lines are in the table" if rest else ""
-    ax.set_xlabel(f"outlined: to sign or to exercise; ×: left; |: can be left from;\n"
-                  f"▸: past the horizon{more}", fontsize=SMALL)  # fmt: skip
+    footnote(ax, "outlined: to sign or exercise; ×: left; |: can be left from; "
+             f"▸: past the horizon{more}")  # fmt: skip
     return ax
+
+
+def _line(row: dict[Hashable, Any]) -> str:
+    """Name of a line of the timeline: what is signed by its name, what is to sign by its pool."""
+    if row["kind"] == "commitment":
+        return f"commitment {row['name']}"
+    name, chip = str(row["name"]), str(row["chip"])
+    if row["kind"] == "new":
+        name = str(row["cloud"])
+    return f"{name if chip in name else f'{name} {chip}'} {_thousand(float(row['chips']))}"
+
+
+def _thousand(chips: float) -> str:
+    return f"{chips / 1e3:,.0f}k" if chips >= 9_950 else f"{chips / 1e3:,.1f}k"
 
 
 def cost(plan: Plan, ax: Axes | None = None) -> Axes:
@@ -127,14 +143,14 @@ def cost(plan: Plan, ax: Axes | None = None) -> Axes:
     ax = ax if ax is not None else row_axes(len(terms) + 1)
     names = [*terms, "total"]
     amounts = [*terms.values(), plan.objective_usd / size]
-    colours = [*("#0072B2" if usd > 0 else "#D55E00" for usd in terms.values()), INK]
+    colours = [*(NODE if usd > 0 else LESS for usd in terms.values()), INK]
     ax.barh(range(len(names)), amounts, height=0.7, color=colours)
     reach = max(map(abs, amounts))
     for i, usd in enumerate(amounts):
         ax.text(max(usd, 0.0) + 0.01 * reach, i, f"{usd:,.3g}", va="center", fontsize=SMALL)
     horizontal(ax, [name.replace("_", " ") for name in names])
     ax.axvline(0.0, color=INK, lw=0.8)
-    ax.set_xlim(min(0.0, *amounts) * 1.05, 1.14 * reach)
+    ax.set_xlim(min(0.0, *amounts) * 1.05, 1.2 * reach)
     ax.xaxis.set_major_formatter("{x:,g}")
     ax.set_xlabel(f"present value, {unit}")
     return ax

@@ -11,15 +11,18 @@ from planner.plot.capacity import chips_in_use
 from planner.plot.style import (
     FAINT,
     INK,
+    NODE,
     SMALL,
     Axes,
     chip_colours,
+    footnote,
     hatch,
     horizontal,
     new_axes,
     outlined,
     row_axes,
     short,
+    top_legend,
 )
 
 LEAST_SHARE = 0.006
@@ -69,7 +72,7 @@ def _ribbon(
 
 def flows(plan: Plan, ax: Axes | None = None) -> Axes:
     """Served work over the horizon from user geography to cloud to chip."""
-    ax = ax if ax is not None else new_axes(height=5.0)
+    ax = ax if ax is not None else new_axes(height=4.6)
     table = _gathered(views.flows(plan))
     figure = ax.get_figure(root=True)
     assert figure is not None
@@ -86,7 +89,7 @@ def flows(plan: Plan, ax: Axes | None = None) -> Axes:
         for column in ("geography", "cloud", "chip")
     }  # fmt: skip
     colours: dict[str, object] = dict(chip_colours({c.chip: c.vendor for c in plan.case.chips}))
-    position = {"geography": 0.0, "cloud": 0.5, "chip": 1.0}
+    position = {"geography": 0.0, "cloud": 0.6, "chip": 1.0}
     width = 0.025
     for source, sink in (("geography", "cloud"), ("cloud", "chip")):
         pairs = {
@@ -112,24 +115,22 @@ def flows(plan: Plan, ax: Axes | None = None) -> Axes:
             _ribbon(ax, across, (ends[0], ends[1]), (tall[0], tall[1]), colour)
     for column, places in nodes.items():
         for name, (bottom, height, middle) in places.items():
-            colour = colours.get(name, "#777777") if column == "chip" else "#777777"
+            colour = colours.get(name, NODE) if column == "chip" else NODE
             ax.fill_between([position[column] - width, position[column] + width], bottom,
                             bottom + height, color=colour, lw=0)  # fmt: skip
             share = float(table[table[column] == name].share.sum())
-            side = {"geography": -1.5, "cloud": 1.5, "chip": 1.5}[column]
-            ax.text(position[column] + side * width, middle, f"{short(name, 22)}  {share:.1%}",
-                    ha="right" if side < 0 else "left", va="center", fontsize=SMALL,
-                    path_effects=outlined())  # fmt: skip
-    ax.set_xlim(-0.32, 1.3)
+            ax.text(position[column] + 1.3 * width, middle, f"{short(name, 18)} {share:.1%}",
+                    ha="left", va="center", fontsize=SMALL, path_effects=outlined())  # fmt: skip
+    ax.set_xlim(-1.5 * width, 1.36)
     ax.set_ylim(-0.01, 1.01)
     ax.set_axis_off()
     for column in nodes:
-        ax.text(position[column], 1.02, column, ha="center", va="bottom", fontweight="bold")
+        ax.text(position[column] - width, 1.02, column, ha="left", va="bottom", fontweight="bold")
     return ax
 
 
 def training(plan: Plan, ax: Axes | None = None) -> Axes:
-    """Runs by period: where each has most of its chips, and how many in all."""
+    """Runs by period: on which chips, and with each run the most that it has at once."""
     table = views.training_places(plan)
     runs = [run.run for run in plan.case.training]
     ax = ax if ax is not None else row_axes(len(runs) + 1)
@@ -148,26 +149,39 @@ def training(plan: Plan, ax: Axes | None = None) -> Axes:
                 ax.barh(i, share, left=t + left, height=0.72, color=colours[str(chip)], lw=0,
                         edgecolor="white", hatch=hatch(place[str(chip)]))  # fmt: skip
                 left += share
-            ax.text(t + 0.5, i, _thousands(total), ha="center", va="center", fontsize=SMALL,
-                    color="black", path_effects=outlined())  # fmt: skip
+        if len(mine):
+            _beside(ax, i, [calendar.index(str(p)) for p in mine.period],
+                    float(mine.groupby("period").chips.sum().max()), len(calendar))  # fmt: skip
     missed = plan.tables["training_runs"].set_index("run").missed_share
     words = [
-        short(run, 30) + (f" (−{missed[run]:.0%})" if missed.get(run, 0.0) > 0 else "")
+        short(run, 25) + (f" (−{missed[run]:.0%})" if missed.get(run, 0.0) > 0 else "")
         for run in runs
     ]
     horizontal(ax, words)
     ax.set_xticks(np.arange(len(calendar)) + 0.5, calendar.labels, rotation=45, ha="right",
                   rotation_mode="anchor")  # fmt: skip
     ax.set_xlim(0, len(calendar))
-    ax.set_xlabel("number: thousand working chips; colour: chip families by share; "
-                  "(−): not trained", fontsize=SMALL)  # fmt: skip
+    footnote(ax, "number: most working chips, thousand; colour: chip families by share; "
+             "(−): not trained")  # fmt: skip
     handles = [
         ax.barh(-5, 0, color=colours[chip], label=chip, edgecolor="white", hatch=hatch(place[chip]))
         for chip in present
     ]
-    ax.legend(handles, present, loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.3)
+    top_legend(ax, handles, present)
     ax.set_ylim(len(runs) - 0.4, -0.6)
     return ax
+
+
+def _beside(ax: Axes, row: int, periods: list[int], chips: float, length: int) -> None:
+    """A number right of a run's bars, left of them or upon them: wherever there is room."""
+    room, first, past = 0.25 * length, min(periods), max(periods) + 1
+    at, side, align = (first + past) / 2, 0, "center"
+    if past + room <= length:
+        at, side, align = past, 1, "left"
+    elif first >= room:
+        at, side, align = first, -1, "right"
+    ax.annotate(_thousands(chips), (at, row), xytext=(3 * side, 0), textcoords="offset points",
+                ha=align, va="center", fontsize=SMALL, path_effects=outlined())  # fmt: skip
 
 
 def _thousands(chips: float) -> str:
@@ -213,13 +227,12 @@ def _dots(
         ax.plot([], [], marker=MARKS[m % len(MARKS)], ls="none", mfc="#AAAAAA", mec=INK, ms=5)[0]
         for m in range(len(models))
     ]
-    ax.legend(handles, models, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4,
-              borderaxespad=0.2)  # fmt: skip
+    top_legend(ax, handles, [str(model) for model in models])
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter("{x:,g}")
     ax.grid(visible=False, axis="y")
     horizontal(ax, chips)
-    ax.set_xlabel(f"{words}\n({chosen}; line: band; hollow: chip without measurements)")
+    footnote(ax, f"{words}\n({chosen}; line: band; hollow: chip without measurements)")
     return ax
 
 

@@ -8,7 +8,7 @@ from planner import views
 from planner.case.calendar import add_months
 from planner.explain.deadlines import deadlines
 from planner.plan import Plan
-from planner.report.tables import Column, Table, table
+from planner.report.tables import Column, Table, table, used
 
 BILLION, MILLION = 1e9, 1e6
 DECISIONS = (
@@ -25,22 +25,40 @@ KINDS = {
 """Columns of the plan's obligations -> heading."""
 
 
+PAID = ("sign lots", "sign deal", "begin qualification", "exercise option")
+"""Decisions that lead to payments; others save them."""
+
+
 def decisions(plan: Plan) -> tuple[Table, Table]:
     """What is to be decided within a quarter of as_of, and what later, by date.
 
     Lots, deals, notices, qualification, and options to exercise or let go.
     """
+    frame, soon = _decisions(plan)
+    return (
+        table("Decisions due within three months", frame[soon], DECISIONS),
+        table("Decisions after that", frame[~soon], DECISIONS),
+    )
+
+
+def due(plan: Plan) -> tuple[int, float]:
+    """Decisions within a quarter of as_of, and what they lead to pay (USD, in the horizon)."""
+    frame, soon = _decisions(plan)
+    paid = frame[soon & frame.decision.isin(PAID)]
+    return int(soon.sum()), float(paid.usd.sum())
+
+
+def _decisions(plan: Plan) -> tuple[pd.DataFrame, pd.Series]:
+    """Every decision by date, and which are due within a quarter of as_of."""
     frame = deadlines(plan)
     options = plan.tables.get("options")
     if options is not None and "exercise option" not in set(frame.decision):
         frame = pd.concat([frame, _options(plan, options)], ignore_index=True)
     frame = frame.sort_values(["date", "decision", "what"], kind="stable", ignore_index=True)
+    # What a notice saves counts against what is paid.
+    frame["usd"] = frame.usd.where(frame.decision.isin(PAID), -frame.usd)
     end = add_months(plan.case.settings.as_of, 3).isoformat()
-    soon = frame.date < end
-    return (
-        table("Decisions due within three months", frame[soon], DECISIONS),
-        table("Decisions after that", frame[~soon], DECISIONS),
-    )
+    return frame, frame.date < end
 
 
 def _options(plan: Plan, options: pd.DataFrame) -> pd.DataFrame:
@@ -67,23 +85,22 @@ def obligations(plan: Plan) -> Table:
     frame = plan.tables["obligations"]
     kinds = [c for c in frame.columns if c != "period"]
     columns = [Column("period", "period")]
-    columns += [
-        Column(c, f"{KINDS.get(c, c.removesuffix('_usd'))}, billion USD", ",.3f", BILLION)
-        for c in kinds
-    ]
-    return table("Cash by period, not discounted", frame, columns)
+    columns += [Column(c, KINDS.get(c, c.removesuffix("_usd")), ",.3f", BILLION) for c in kinds]
+    return table("Cash by period, not discounted, billion USD", frame, used(frame, columns),
+                 summed=kinds)  # fmt: skip
 
 
 def burn_down(plan: Plan) -> Table:
     """Spend that counts towards each commitment window."""
     columns = (
         Column("window", "window"), Column("cloud", "cloud"), Column("period", "period"),
-        Column("minimum_usd", "minimum, million USD", ",.0f", MILLION),
+        Column("minimum_usd", "minimum", ",.0f", MILLION),
         Column("counted_usd", "counts in the period", ",.0f", MILLION),
         Column("cumulative_usd", "so far", ",.0f", MILLION),
         Column("left_usd", "left to spend", ",.0f", MILLION),
     )  # fmt: skip
-    return table("Commitments: spend that counts, and what is left", views.burn_down(plan), columns)
+    return table("Commitments: spend that counts, and what is left, million USD",
+                 views.burn_down(plan), columns)  # fmt: skip
 
 
 def shortfalls(plan: Plan) -> Table:
@@ -92,21 +109,22 @@ def shortfalls(plan: Plan) -> Table:
                                                          "shortfall_usd": []}))  # fmt: skip
     columns = (
         Column("window", "window"),
-        Column("minimum_usd", "minimum, million USD", ",.0f", MILLION),
-        Column("shortfall_usd", "shortfall, million USD", ",.1f", MILLION),
+        Column("minimum_usd", "minimum", ",.0f", MILLION),
+        Column("shortfall_usd", "shortfall", ",.1f", MILLION),
     )
-    return table("Commitments: shortfall", frame, columns)
+    return table("Commitments: shortfall, million USD", frame, columns, summed=("shortfall_usd",))
 
 
 def idle(plan: Plan) -> Table:
     """Committed payments for chips that stand idle."""
     columns = (
         Column("period", "period"), Column("cloud", "cloud"),
-        Column("committed_usd", "committed, million USD", ",.1f", MILLION),
+        Column("committed_usd", "committed", ",.1f", MILLION),
         Column("idle_usd", "of that for idle chips", ",.1f", MILLION),
         Column("idle_share", "idle share", ".1%"),
     )  # fmt: skip
-    return table("Idle committed dollars", views.idle_commitments(plan), columns)
+    return table("Idle committed dollars, million USD", views.idle_commitments(plan), columns,
+                 summed=("committed_usd", "idle_usd"))  # fmt: skip
 
 
 def exits(plan: Plan) -> Table:
@@ -114,12 +132,13 @@ def exits(plan: Plan) -> Table:
     columns = (
         Column("contract", "contract"), Column("cloud", "cloud"), Column("status", "status"),
         Column("can_be_left_from", "can be left from"),
-        Column("unavoidable_usd", "unavoidable payments, million USD", ",.0f", MILLION),
+        Column("unavoidable_usd", "unavoidable payments", ",.0f", MILLION),
         Column("exit_fee_usd", "exit fee", ",.0f", MILLION),
         Column("past_horizon_usd", "past the horizon, present value", ",.0f", MILLION),
         Column("exposure_usd", "exposure", ",.0f", MILLION),
     )  # fmt: skip
-    return table("Exit exposure as of today", views.exit_exposure(plan), columns)
+    return table(f"Exit exposure as of {plan.case.settings.as_of}, million USD",
+                 views.exit_exposure(plan), columns, summed=("exposure_usd",))  # fmt: skip
 
 
 def token_cost(plan: Plan) -> Table:
@@ -143,4 +162,4 @@ def costs(plan: Plan) -> Table:
         {"term": [name.replace("_", " ") for name in terms], "usd": list(terms.values())}
     )
     columns = (Column("term", "term"), Column("usd", "billion USD", ",.3f", BILLION))
-    return table("Cost by term, present value", frame, columns)
+    return table("Cost by term, present value", frame, columns, summed=("usd",))

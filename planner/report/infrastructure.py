@@ -15,8 +15,8 @@ def sites(plan: Plan) -> Table:
     columns = (
         Column("date", "in service from"), Column("cloud", "cloud"), Column("region", "region"),
         Column("chip", "chip"), Column("change_chips", "change, thousand chips", "+,.1f", 1e3),
-        Column("chips_then", "then", ",.1f", 1e3), Column("change_mw", "change, MW", "+,.1f"),
-        Column("mw_then", "then, MW", ",.1f"),
+        Column("chips_then", "then, thousand", ",.1f", 1e3),
+        Column("change_mw", "change, MW", "+,.1f"), Column("mw_then", "then, MW", ",.1f"),
     )  # fmt: skip
     return table("Chips and MW by site and day, contracts", views.sites(plan), columns)
 
@@ -25,11 +25,12 @@ def use(plan: Plan) -> Table:
     """Serve, train, idle by cloud and chip."""
     columns = (
         Column("cloud", "cloud"), Column("chip", "chip"), Column("period", "period"),
-        Column("serve_chips", "serve, thousand working chips", ",.1f", 1e3),
+        Column("serve_chips", "serve", ",.1f", 1e3),
         Column("train_chips", "train", ",.1f", 1e3), Column("idle_chips", "idle", ",.1f", 1e3),
         Column("idle_share", "idle share", ".1%"),
     )  # fmt: skip
-    return table("Serving, training, idle: means of the week", views.use(plan), columns)
+    return table("Serving, training, idle: means of the week, thousand working chips",
+                 views.use(plan), columns)  # fmt: skip
 
 
 def contingencies(plan: Plan) -> Table:
@@ -63,7 +64,7 @@ def qualification(plan: Plan) -> Table:
         Column("engineers", "engineers", ",.0f"),
         Column("cost_usd", "million USD", ",.2f", 1e6),
     )  # fmt: skip
-    return table("Qualification calendar", frame, columns)
+    return table("Qualification calendar", frame, columns, summed=("cost_usd",))
 
 
 def training(plan: Plan) -> Table:

@@ -15,6 +15,9 @@ from planner.report import finance, infrastructure, trust
 from planner.report.svg import inline
 from planner.report.tables import Table
 
+MOST_FINDINGS = 5
+"""Findings of the audit that are spelled out."""
+
 
 @dataclass(frozen=True)
 class Section:
@@ -37,8 +40,8 @@ def sections(plan: Plan) -> tuple[Section, ...]:
     soon, later = finance.decisions(plan)
     return (
         Section("decisions", "Decisions", "Signing by these dates keeps the plan: the day is the "
-                "start of service less the lead. Payments are those within the horizon; for "
-                "notices they are what is saved.", (soon, later), ("contracts",)),
+                "start of service less the lead. Payments are those within the horizon; "
+                "what is saved is negative.", (soon, later), ("contracts",)),
         Section("cash", "Obligations and cash", "Committed payments are owed whatever is decided; "
                 "cancellable ones fall under notice; optional ones are this plan's own.",
                 (finance.obligations(plan), finance.costs(plan)), ("obligations", "cost")),
@@ -101,7 +104,8 @@ def report_html(plan: Plan) -> str:
         headline=_headline(plan),
         status=STATUS_WORDS[plan.status],
         audit_passed=verdict.passed,
-        audit_findings=[str(finding) for finding in verdict.findings[:10]],
+        audit_findings=[str(finding) for finding in verdict.findings[:MOST_FINDINGS]],
+        audit_more=max(0, len(verdict.findings) - MOST_FINDINGS),
         audit_checked=verdict.checked,
         sections=parts,
         images=images,
@@ -117,10 +121,12 @@ def _headline(plan: Plan) -> list[tuple[str, str]]:
     rows: list[dict[str, Any]] = plan.summary["plausibility"]
     signed = plan.tables["contracts_signed"]
     most = max(rows, key=lambda row: float(row["power_gw"]))
+    decided, usd = finance.due(plan)
     return [
         ("cost, present value", f"{plan.objective_usd / 1e9:,.3f} billion USD"),
         ("no plan costs less than", f"{plan.bound_usd / 1e9:,.3f} billion USD"),
         ("gap", f"{plan.gap:.3%}"),
+        ("due within three months", f"{decided} decisions, {usd / 1e9:,.1f} billion USD to pay"),
         ("chips to sign", f"{signed.chips.sum() / 1e3:,.0f} thousand"),
         ("most power", f"{most['power_gw']:,.2f} GW in {most['period']}"),
     ]

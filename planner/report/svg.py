@@ -36,5 +36,5 @@ def inline(data: bytes, name: str, title: str) -> str:
     root.set("role", "img")
     root.set("aria-label", title)
     if width.endswith("pt"):
-        root.set("style", f"max-width: {float(width[:-2]) * 1.8:.0f}px")
+        root.set("style", f"max-width: {float(width[:-2]) * 1.75:.0f}px")
     return ET.tostring(root, encoding="unicode")

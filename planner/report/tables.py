@@ -48,6 +48,8 @@ class Table:
     """Cells of each row."""
     total: int
     """Rows that there are; more than `rows` when it is cut."""
+    sums: tuple[Cell, ...] = ()
+    """A last row with the sums of all rows; none for most tables."""
 
 
 MOST_ROWS = 400
@@ -55,10 +57,24 @@ MOST_ROWS = 400
 
 
 def table(
-    caption: str, frame: pd.DataFrame, columns: Sequence[Column], most: int = MOST_ROWS
+    caption: str,
+    frame: pd.DataFrame,
+    columns: Sequence[Column],
+    most: int = MOST_ROWS,
+    summed: Sequence[str] = (),
 ) -> Table:
-    """A frame as a table of the report, in its own order. Raises KeyError for unknown columns."""
+    """A frame as a table of the report, in its own order. Raises KeyError for unknown columns.
+
+    `summed` names columns whose sums over all rows stand below, where there is more than one row.
+    """
     some = frame.head(most)
+    sums: tuple[Cell, ...] = ()
+    if summed and len(frame) > 1:
+        sums = tuple(
+            _cell(frame[c.name].astype(float).sum(), c) if c.name in summed
+            else Cell("total" if i == 0 else "", "", number=False)
+            for i, c in enumerate(columns)
+        )  # fmt: skip
     return Table(
         caption=caption,
         headings=tuple((c.heading, bool(c.form)) for c in columns),
@@ -66,7 +82,17 @@ def table(
             tuple(_cell(row[c.name], c) for c in columns) for row in some.to_dict("records")
         ),
         total=len(frame),
+        sums=sums,
     )
+
+
+def used(frame: pd.DataFrame, columns: Sequence[Column]) -> list[Column]:
+    """The columns without those of numbers that are 0 in every row."""
+    return [c for c in columns if not c.form or (frame[c.name].astype(float) != 0.0).any()]
+
+
+NONE, MINUS = "–", "−"
+"""What stands for nothing, and before a negative number."""
 
 
 def _cell(value: Any, column: Column) -> Cell:
@@ -75,9 +101,10 @@ def _cell(value: Any, column: Column) -> Cell:
         return Cell(str(text), str(text).lower(), number=False)
     number = float(value)
     if not math.isfinite(number):
-        return Cell("–", "", number=True)
+        return Cell("", "", number=True)
     number /= column.scale
-    return Cell(format(number, column.form), repr(number), number=True)
+    text = NONE if number == 0.0 else format(number, column.form).replace("-", MINUS)
+    return Cell(text, repr(number), number=True)
 
 
 def spread(frame: pd.DataFrame, row: str, column: str, value: str) -> pd.DataFrame:

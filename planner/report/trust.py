@@ -17,20 +17,19 @@ NEAR = 0.98
 
 def prices(plan: Plan) -> Table:
     """Prices of limits that were checked by finite steps, where `planner prices` was run."""
-    names = ["kind", "member", "period", "unit", "price_usd", "problem"]
+    names = ["kind", "member", "period", "slice", "unit", "sense", "price_usd", "problem", "shown"]
     frames = [
         plan.tables[f"prices_{name}"].assign(problem=name)
         for name in ("investment", "operating")
         if f"prices_{name}" in plan.tables
     ]
-    frame = pd.concat(frames) if frames else pd.DataFrame({n: [] for n in [*names, "shown"]})
-    frame = frame[frame.shown.astype(bool)].assign(
-        kind=frame.kind.astype(str).str.replace("_", " ")
-    )
+    frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame({n: [] for n in names})
+    frame = frame[frame.shown.astype(bool)]
+    frame = frame.assign(kind=frame.kind.astype(str).str.replace("_", " "))
     columns = (
         Column("problem", "problem"), Column("kind", "what"), Column("member", "of"),
-        Column("period", "period"), Column("unit", "one more"),
-        Column("price_usd", "saves, USD", ",.2f"),
+        Column("period", "period"), Column("slice", "slice"), Column("unit", "one more"),
+        Column("sense", ""), Column("price_usd", "USD", ",.2f"),
     )  # fmt: skip
     return table("What one more unit of a limit is worth", frame, columns, 60)
 
@@ -97,8 +96,8 @@ def plausibility(plan: Plan) -> Table:
         Column("power_gw", "GW", ",.2f"),
         Column("busd_per_gw_year", "billion USD per GW-year", ",.1f"),
         Column("mean_load_reference_chips", f"mean load, thousand {chip}", ",.0f", 1e3),
-        Column("peak_load_reference_chips", "peak load", ",.0f", 1e3),
-        Column("fleet_reference_chips", "fleet", ",.0f", 1e3),
+        Column("peak_load_reference_chips", f"peak load, thousand {chip}", ",.0f", 1e3),
+        Column("fleet_reference_chips", f"fleet, thousand {chip}", ",.0f", 1e3),
         Column("tokens_demanded_per_month", "trillion tokens a month", ",.1f", 1e12),
     )  # fmt: skip
     return table("Plausibility", frame.fillna({"busd_per_gw_year": float("nan")}), columns)

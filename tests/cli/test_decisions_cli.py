@@ -133,8 +133,46 @@ def test_frontier_on_the_terminal(here: Here) -> None:
     assert "a plan within the gap" in ran.out
 
 
-def test_frontier_without_time_is_3(here: Here) -> None:
-    assert here(*FRONTIER, "--time-limit", "0").code == 3
+def test_frontier_without_time_is_3_and_has_its_files(here: Here) -> None:
+    assert here(*FRONTIER, "--time-limit", "0", "--out", "front").code == 3
+    table = pd.read_csv(here.folder / "front" / "frontier.csv")
+    assert set(table.status) == {"unproven"}
+    assert (here.folder / "front" / "frontier.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(("kind", "magic"), [("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_frontier_draws_in_the_format_asked_for(kind: str, magic: bytes, here: Here) -> None:
+    assert here(*FRONTIER, "--time-limit", "0", "--out", "front", "--format", kind).code == 3
+    assert (here.folder / "front" / f"frontier.{kind}").read_bytes().startswith(magic)
+    assert not (here.folder / "front" / "frontier.png").exists()
+
+
+def test_a_figure_that_cannot_be_drawn_loses_no_points(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> bytes:
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr("planner.plot.image", fails)
+    ran = here(*FRONTIER, "--out", "front")
+    assert ran.code == 1
+    assert "no ink" in ran.err
+    assert "Cost along limits.cloud-share" in ran.out
+    assert sorted(path.name for path in (here.folder / "front").iterdir()) == [
+        "frontier.csv", "frontier.json", "frontier.parquet",
+    ]  # fmt: skip
+
+
+def test_places_of_files_are_looked_at_before_the_search(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here.folder / "front").mkdir()
+    (here.folder / "front" / "frontier.png").write_bytes(b"mine")
+    monkeypatch.setattr("planner.cli.frontier.frontier_of", lambda *_, **__: pytest.fail("solved"))
+    ran = here(*FRONTIER, "--out", "front")
+    assert ran.code == 2
+    assert "frontier.png: exists" in ran.err
+    assert [path.name for path in (here.folder / "front").iterdir()] == ["frontier.png"]
 
 
 @pytest.mark.parametrize(

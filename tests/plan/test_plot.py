@@ -9,22 +9,22 @@ from itertools import combinations
 from typing import Any
 
 import matplotlib.image
-import matplotlib.text
 import numpy as np
 import pandas as pd
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
 
 import planner
 from planner import plot, views
 from planner.errors import InputError
 from planner.plan import Plan
-from planner.plot.style import SMALL, styled
+from planner.plot.style import SPARE_COLOURS, Style, styled
 from tests.audit.rules_case import rules_case
 from tests.cases import DATA, claude_plan, small_case, small_plan, valid
 from tests.cases_rules import tiny_rules_case
+from tests.plan.legible import check_texts, figure_of, height_of, shown_texts, width_of
 
 LEAST_POOLS = 60
 
@@ -82,45 +82,11 @@ def large_plan() -> Plan:
 PLANS = {"small": small_plan, "rules": rules_plan, "survival": survival_plan, "large": large_plan}
 
 
-def figure_of(axes: Axes) -> Figure:
-    figure = axes.get_figure(root=True)
-    assert isinstance(figure, Figure)
-    return figure
-
-
-def texts(axes: Axes) -> list[matplotlib.text.Text]:
-    """What is written and seen, legend and axis labels included."""
-    return [
-        text
-        for text in figure_of(axes).findobj(matplotlib.text.Text)
-        if isinstance(text, matplotlib.text.Text) and text.get_visible() and text.get_text().strip()
-    ]
-
-
-def drawn(plan: Plan, name: str) -> Axes:
-    with styled("light"):
+def drawn(plan: Plan, name: str, style: Style = "light") -> Axes:
+    with styled(style):
         axes = plot.FIGURES[name].draw(plan)
         figure_of(axes).canvas.draw()
     return axes
-
-
-def hidden_texts(axes: Axes) -> set[int]:
-    """Texts of an axis that is switched off, and labels of ticks outside the limits."""
-    out: set[int] = set()
-    for axis in (axes.xaxis, axes.yaxis):
-        low, high = sorted(axis.get_view_interval())
-        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
-            if not axes.axison or not low <= tick.get_loc() <= high:
-                out |= {id(tick.label1), id(tick.label2)}
-        if not axes.axison:
-            out.add(id(axis.label))
-    return out
-
-
-def shown_texts(axes: Axes) -> list[tuple[str, matplotlib.text.Text]]:
-    """Texts that stand on the page."""
-    hidden = set().union(*(hidden_texts(one) for one in figure_of(axes).axes))
-    return [(text.get_text(), text) for text in texts(axes) if id(text) not in hidden]
 
 
 @pytest.mark.parametrize("which", PLANS)
@@ -132,26 +98,31 @@ def test_texts_can_be_read(name: str, which: str) -> None:
     check_texts(drawn(plan, name))
 
 
-def check_texts(axes: Axes) -> None:
-    """Texts are large enough, stand on the page, and apart from one another."""
-    found = shown_texts(axes)
-    assert len(found) >= 4
-    width, height = (float(x) for x in figure_of(axes).canvas.get_width_height())
-    boxes = []
-    for words, text in found:
-        assert float(text.get_fontsize()) >= SMALL, words
-        box = text.get_window_extent()
-        assert box.x0 >= -2, words
-        assert box.x1 <= width + 2, words
-        assert box.y0 >= -2, words
-        assert box.y1 <= height + 2, words
-        boxes.append((words, text, box))
-    for (a, one, left), (b, two, right) in combinations(boxes, 2):
-        if one.get_rotation() and two.get_rotation():
-            continue  # slanted labels share their boxes, not their place
-        across = min(left.x1, right.x1) - max(left.x0, right.x0)
-        along = min(left.y1, right.y1) - max(left.y0, right.y0)
-        assert across <= 1 or along <= 0.25 * min(left.height, right.height), (a, b)
+@pytest.mark.parametrize("name", plot.FIGURES)
+def test_texts_can_be_read_on_paper(name: str) -> None:
+    plan = survival_plan() if name == "contingencies" else large_plan()
+    check_texts(drawn(plan, name, "print"))
+
+
+def test_a_large_matrix_of_contingencies_can_be_read() -> None:
+    plan = survival_plan()
+    kinds = {"cloud-lost": (0.85, 0.75, 0.0), "region-lost": (0.95, 0.9, 0.5)}
+    rows = [
+        (f"{kind}: {member}", name, promised, served, 0.04 if name == "agentic" else 0.0)
+        for kind, shares in kinds.items()
+        for i, member in enumerate(f"fluidstack/northeast-{i}" for i in range(20))
+        for name, promised in zip(("interactive", "agentic", "batch"), shares, strict=True)
+        for served in (promised * (1.0 - 0.05 * (i % 4)),)
+    ]
+    table = pd.DataFrame(rows, columns=list(views.contingencies(plan)))
+    large = replace(plan, tables={**plan.tables, "contingencies": table})
+    axes = drawn(large, "contingencies")
+    check_texts(axes)
+    said = [text.get_text() for text in axes.texts]
+    assert said.count("–") == 20
+    assert sum(" !" in words for words in said) == 5 * 15
+    assert [said.count(f"of {share}%") for share in (85, 75, 95, 90, 50)] == [1] * 5
+    assert "most of a class: agentic 4%" in " ".join(axes.get_xlabel().split())
 
 
 @pytest.mark.parametrize("name", plot.FIGURES)
@@ -164,18 +135,6 @@ def test_axes_are_named_and_drawn_in(name: str) -> None:
         assert any(named)
     marks = len(axes.patches) + len(axes.lines) + len(axes.collections) + len(axes.images)
     assert marks >= 1
-
-
-def height_of(patch: Any) -> float:
-    return float(patch.get_height())
-
-
-def width_of(patch: Any) -> float:
-    return float(patch.get_width())
-
-
-def heights(line: Any) -> list[float]:
-    return [float(y) for y in line.get_ydata()]
 
 
 def total(axes: Axes) -> float:
@@ -209,8 +168,11 @@ def test_training_shows_each_run_in_its_periods() -> None:
     plan = small_plan()
     axes = plot.FIGURES["training"].draw(plan)
     table = views.training_places(plan)
+    most = table.groupby(["run", "period"]).chips.sum().groupby("run").max()
+    assert len(axes.texts) == len(most) > 1
+    told = sorted(float(text.get_text().replace(",", "")) for text in axes.texts)
+    assert told == pytest.approx(sorted(most / 1e3), rel=0.05)
     cells = table.groupby(["run", "period"]).ngroups
-    assert len(axes.texts) == cells
     widths = sum(width_of(patch) for patch in axes.patches)
     assert widths == pytest.approx(cells)
 
@@ -219,19 +181,34 @@ def test_contingencies_say_served_and_promised() -> None:
     plan = survival_plan()
     axes = plot.FIGURES["contingencies"].draw(plan)
     table = plan.tables["contingencies"]
-    assert len(axes.texts) == len(table)
     said = [text.get_text() for text in axes.texts]
+    classes = table["class"].nunique()
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    rows = [tuple(said[i : i + classes]) for i in range(0, len(said), classes)]
+    assert len(rows) == len(labels)
     assert (table.bound_to_lost_share > 0).any()
-    for cell, row in zip(said, table.to_dict("records"), strict=True):
-        served, promised = row["least_share_served"], row["promised_share"]
-        words = cell.removesuffix(" *")
-        assert (words != cell) == (row["bound_to_lost_share"] > 0)
-        if promised == 0:
-            assert words == "none promised"
-        elif served < promised - 1e-6:
-            assert words == f"{served:.1%} of {promised:.0%}  !"
-        else:
-            assert words == f"{served:.0%} of {promised:.0%}"
+    promised: dict[str, tuple[str, ...]] = {}
+    kind = ""
+    seen = 0
+    for label, row in zip(labels, rows, strict=True):
+        if all(words == "none" or words.startswith("of ") for words in row):
+            kind, promised[label] = label, row
+            continue
+        some = table[table.contingency == f"{kind}: {label}"]
+        assert len(some) == classes
+        for words, above, cell in zip(row, promised[kind], some.to_dict("records"), strict=True):
+            served, share = cell["least_share_served"], cell["promised_share"]
+            bare = words.removesuffix(" *")
+            assert (bare != words) == (cell["bound_to_lost_share"] > 0)
+            assert above == ("none" if share == 0 else f"of {share:.0%}")
+            if share == 0:
+                assert bare == "–"
+            elif served < share - 1e-6:
+                assert bare == f"{served:.1%} !"
+            else:
+                assert bare == f"{served:.0%}"
+            seen += 1
+    assert seen == len(table)
 
 
 def test_a_figure_without_content_is_refused_by_name() -> None:
@@ -264,6 +241,12 @@ def test_pictures_are_not_blank_and_the_same_each_time() -> None:
         assert pixels.shape[0] > 300
         assert pixels.shape[1] > 900
         assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 10
+
+
+def test_a_notebook_shows_a_figure() -> None:
+    formatter: Any = DisplayFormatter()
+    shown, _ = formatter.format(figure_of(small_plan().plot.cost()))
+    assert shown["image/png"].startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(("format_", "magic"), [("svg", b"<?xml"), ("pdf", b"%PDF")])
@@ -302,7 +285,54 @@ def test_vendors_keep_their_colour_and_strangers_get_one() -> None:
     colours = plot.vendor_colours(["nvidia", "acme", "aws", "zork", "acme"])
     assert colours["nvidia"] == plot.VENDOR_COLOURS["nvidia"]
     assert colours["acme"] != colours["zork"]
-    assert len(set(plot.VENDOR_COLOURS.values())) == len(plot.VENDOR_COLOURS)
+    assert plot.vendor_colours(["NVIDIA"])["NVIDIA"] == colours["nvidia"]
+    many = plot.vendor_colours([f"stranger {i}" for i in range(20)])
+    assert len(set(many.values())) == len(many) == 20 + len(plot.VENDOR_COLOURS)
+
+
+# Machado, Oliveira and Fernandes (2009): linear RGB as readers see it who lack one kind of cone.
+SIGHT = {
+    "all cones": np.eye(3),
+    "no red": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+                        [-0.003882, -0.048116, 1.051998]]),
+    "no green": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+                          [-0.011820, 0.042940, 0.968881]]),
+    "no blue": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+                         [0.004733, 0.691367, 0.303900]]),
+}  # fmt: skip
+TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
+                   [0.0193339, 0.1191920, 0.9503041]])  # fmt: skip
+
+
+def seen(colour: str, sight: str) -> Any:
+    """A colour in CIE L*a*b* as someone sees it."""
+    part = np.array(to_rgb(colour))
+    linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+    xyz = TO_XYZ @ np.clip(SIGHT[sight] @ linear, 0, 1) / np.array([0.95047, 1.0, 1.08883])
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+def test_vendors_can_be_told_apart_by_everyone(sight: str) -> None:
+    colours = [*plot.VENDOR_COLOURS.values(), *SPARE_COLOURS]
+    assert len(colours) > 10
+    for one, other in combinations(colours, 2):
+        assert np.linalg.norm(seen(one, sight) - seen(other, sight)) > 15, (one, other)
+
+
+def saturation(colour: Any) -> float:
+    return float(np.ptp(to_rgb(colour)))
+
+
+@pytest.mark.parametrize("name", ["obligations", "cost", "shares", "capacity_by_cloud"])
+def test_what_is_no_vendors_is_grey(name: str) -> None:
+    axes = drawn(rules_plan(), name)
+    colours: list[Any] = [patch.get_facecolor()[:3] for patch in axes.patches]
+    colours += [line.get_color() for line in axes.lines]
+    assert len(colours) > 5
+    assert max(map(saturation, colours)) < 0.01
+    assert min(saturation(colour) for colour in plot.VENDOR_COLOURS.values()) > 0.3
 
 
 def test_a_chip_has_one_colour_in_every_figure() -> None:
@@ -318,97 +348,11 @@ def test_a_chip_has_one_colour_in_every_figure() -> None:
             assert bars.patches[0].get_facecolor()[:3] == pytest.approx(known[str(label)])  # type: ignore[attr-defined]
 
 
-# -- figures of plain frames ---------------------------------------------------------------------
-
-
-def test_frames_are_drawn() -> None:
-    points = pd.DataFrame({"limit": [3.0, 1.0], "cost_usd": [2e9, 4e9], "bound_usd": [1e9, 4e9]})
-    axes = plot.frontier(points, words="share")
-    assert heights(axes.lines[0]) == [4.0, 2.0]
-    factors = pd.DataFrame({"factor": ["a", "b"], "low_usd": [-1e9, -3e9], "high_usd": [1e9, 2e9]})
-    axes = plot.tornado(factors)
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]
-    cells = pd.DataFrame({"row": ["x", "x"], "column": ["u", "v"], "value": [1.0, 2.0]})
-    assert [text.get_text() for text in plot.heat_map(cells, words="share").texts] == ["1", "2"]
-    quantiles = pd.DataFrame(
-        [(p, q, 10 * i + q) for i, p in enumerate("ab") for q in (0.05, 0.5, 0.95)],
-        columns=["period", "quantile", "value"],
-    )
-    axes = plot.fan(quantiles, words="chips")
-    assert heights(axes.lines[0]) == [0.5, 10.5]
-    assert axes.get_ylabel() == "chips"
-    dear = quantiles.rename(columns={"value": "usd"}).assign(usd=1e6 * quantiles["value"])
-    axes = plot.fan(dear, name="paid")
-    assert heights(axes.lines[0]) == [0.5, 10.5]
-    assert axes.get_ylabel() == "paid, million USD"
-    steps = pd.DataFrame(
-        {"step": ["old", "price", "new"], "usd": [3e9, -1e9, 2e9], "is_total": [True, False, True]}
-    )
-    axes = plot.waterfall(steps)
-    tops = [p.get_y() + p.get_height() for p in axes.patches]  # type: ignore[attr-defined]
-    assert tops == pytest.approx([3.0, 2.0, 2.0])
-    for frame, draw in ((points, plot.frontier), (factors, plot.tornado), (cells, plot.heat_map)):
-        with pytest.raises(KeyError):
-            draw(frame.iloc[:, 1:])
-
-
-def test_a_heat_map_names_its_axes_and_tells_close_costs_apart() -> None:
-    cells = pd.DataFrame(
-        [(f"{r}", f"{c}", 91.1e9 + 2e7 * (r + 3 * c)) for r in range(10) for c in range(10)],
-        columns=["row", "column", "usd"],
-    )
-    rows = "growth of demand beyond what was planned"
-    with styled("light"):
-        axes = plot.heat_map(cells, rows=rows, columns="days late")
-        figure_of(axes).canvas.draw()
-    check_texts(axes)
-    assert axes.get_xlabel() == "days late"
-    assert axes.get_ylabel().startswith("growth of demand")
-    (bar,) = [one for one in figure_of(axes).axes if one is not axes]
-    assert bar.get_ylabel() == "billion USD"
-    said = [text.get_text() for text in axes.texts]
-    assert said[0] == "91.10"
-    assert len({*said}) == cells["usd"].nunique()
-    small = cells.assign(usd=cells["usd"] / 1e3)
-    figure = figure_of(plot.heat_map(small, name="at least"))
-    assert figure.axes[1].get_ylabel() == "at least, million USD"
-
-
 @pytest.mark.xdist_group("claude")
 def test_the_reference_case_can_be_read() -> None:
     plan = claude_plan()
     for name in plot.available(plan):
-        axes = drawn(plan, name)
-        assert all(float(text.get_fontsize()) >= SMALL for _, text in shown_texts(axes)), name
-
-
-MANY = ["before", "calendar + demand", "rates", "prices", "offers and capacity", "rules",
-        "whole lots and gap", "after"]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "usd",
-    [
-        [98.1e9, 5e9, -7e9, 2e9, -0.5e9, 0.1e9, 0.3e9, 98e9],
-        [10e9, 30e9, -45e9, 2e9, 10e9, 0.1e9, 0.3e9, 7.4e9],
-        [212e6, 1e3, 0.0, 0.0, -2e3, 0.0, 1e3, 212e6],
-        [5.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 6.0],
-    ],
-)
-def test_waterfalls_of_many_causes_can_be_read(usd: list[float]) -> None:
-    total = [name in ("before", "after") for name in MANY]
-    frame = pd.DataFrame({"step": MANY, "usd": usd, "is_total": total})
-    with styled("light"):
-        axes = plot.waterfall(frame)
-        figure_of(axes).canvas.draw()
-    check_texts(axes)
-    low, high = axes.get_ylim()
-    level = np.cumsum(
-        [0.0 if t and i else u for i, (t, u) in enumerate(zip(total, usd, strict=True))]
-    )
-    unit = 1e9 if max(usd) >= 1e9 else 1e6 if max(usd) >= 1e6 else 1.0
-    assert low * unit <= level.min() + 1e-6
-    assert high * unit >= level.max()
+        check_texts(drawn(plan, name))
 
 
 def test_an_allotment_far_above_leaves_the_figure_and_is_told() -> None:

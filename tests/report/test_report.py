@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -18,15 +20,32 @@ from playwright.sync_api import Browser, Page, sync_playwright
 import planner
 from planner.plan import Plan
 from planner.plot import available
-from planner.report import report_html
+from planner.prices.save import save_prices
+from planner.prices.table import prices
+from planner.report import finance, report_html
 from planner.report.page import sections
 from tests.cases import small_case, small_plan
 from tests.cases_rules import tiny_rules_case
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-browser_needed = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium on this machine: the page is not opened in a browser"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+NO_BROWSER = (
+    "no chromium here: install the package chromium, or run `python -m playwright install chromium`"
 )
+
+
+def chromium(own: str) -> str:
+    """Path of a browser: the system's, or Playwright's `own`.
+
+    Where there is none the test is skipped, in CI (CI=true) it fails.
+    """
+    found = next(filter(None, map(shutil.which, BROWSERS)), own if Path(own).exists() else None)
+    if found is None:
+        if os.environ.get("CI", "").lower() in ("true", "1"):
+            pytest.fail(f"{NO_BROWSER}; in CI the report must be opened in a browser")
+        pytest.skip(NO_BROWSER)
+    return found
+
+
 EVIL = "<script>document.title='owned'</script>"
 EVIL_NAME = "x<img src=x onerror=document.title='owned'>"
 
@@ -59,7 +78,9 @@ def evil_plan() -> Plan:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as tools:
-        opened = tools.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        opened = tools.chromium.launch(
+            executable_path=chromium(tools.chromium.executable_path), args=["--no-sandbox"]
+        )
         yield opened
         opened.close()
 
@@ -93,7 +114,6 @@ each_plan = pytest.mark.parametrize(
 one_plan = pytest.mark.parametrize("opened", [small_plan], indirect=True, ids=["small"])
 
 
-@browser_needed
 @each_plan
 def test_the_page_asks_for_nothing_and_complains_of_nothing(opened: Opened) -> None:
     assert [url for url in opened.requests if not url.startswith(("file:", "data:"))] == []
@@ -104,7 +124,6 @@ def test_the_page_asks_for_nothing_and_complains_of_nothing(opened: Opened) -> N
     assert opened.page.locator("script").count() == 1
 
 
-@browser_needed
 @each_plan
 def test_axe_finds_nothing_serious(opened: Opened) -> None:
     found = Axe().run(opened.page).response
@@ -117,12 +136,11 @@ def column(page: Page, table: int, place: int) -> list[str]:
     return [str(cell) for cell in cells.evaluate_all("all => all.map(c => c.dataset.key)")]
 
 
-@browser_needed
 @one_plan
 def test_tables_sort_by_number_and_by_text_both_ways(opened: Opened) -> None:
     page = opened.page
     captions = page.locator("caption").all_inner_texts()
-    at = captions.index("Cash by period, not discounted")
+    at = captions.index("Cash by period, not discounted, billion USD")
     headings = page.locator("table").nth(at).locator("thead th")
     total = headings.count() - 1
     before = column(page, at, total)
@@ -140,7 +158,21 @@ def test_tables_sort_by_number_and_by_text_both_ways(opened: Opened) -> None:
     assert sorted(column(page, at, total)) == sorted(before)
 
 
-@browser_needed
+def test_without_a_browser_ci_fails_and_others_skip(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nowhere = str(tmp_path / "chrome")
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no chromium here: install"):
+        chromium(nowhere)
+    monkeypatch.delenv("CI")
+    with pytest.raises(pytest.skip.Exception, match="no chromium here: install"):
+        chromium(nowhere)
+    (tmp_path / "chrome").touch()
+    assert chromium(nowhere) == nowhere
+
+
 @one_plan
 def test_print_shows_whole_tables(opened: Opened) -> None:
     opened.page.emulate_media(media="print")
@@ -152,7 +184,6 @@ def test_print_shows_whole_tables(opened: Opened) -> None:
     assert opened.page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
 
 
-@browser_needed
 @pytest.mark.parametrize("opened", [evil_plan], indirect=True, ids=["evil"])
 def test_text_of_the_case_is_never_markup(opened: Opened) -> None:
     assert "owned" not in opened.page.title().replace(EVIL_NAME, "")
@@ -198,13 +229,63 @@ def test_the_report_says_what_the_plan_does() -> None:
         assert str(row["sign_by"]) in found
     for row in plan.tables["contingencies"].to_dict("records"):
         assert row["contingency"] in found
-        assert f"{row['least_share_served']:.1%}" in found
+        served = row["least_share_served"]
+        assert (f"{served:.1%}" if served else "–") in found
     for period, usd in plan.tables["obligations"][["period", "total_usd"]].itertuples(index=False):
         assert period in found
         assert f"{usd / 1e9:,.3f}" in found
     assert f"{plan.objective_usd / 1e9:,.3f} billion USD" in html
     assert html.count("<svg") == len(available(plan))
     assert "and agrees" in html
+
+
+def test_prices_stand_in_the_report_of_a_priced_plan(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    small_plan().save(run)
+    found = prices(planner.load_plan(run))
+    save_prices(run, found)
+    html = report_html(planner.load_plan(run))
+    section = html[html.index("What one more unit of a limit is worth") :].split("</table>")[0]
+    shown = pd.concat([found.investment, found.operating]).query("shown")
+    assert len(shown) > 10
+    assert section.count("<tr>") - 1 == min(len(shown), 60)
+    for row in shown.head(20).to_dict("records"):
+        assert f"{row['price_usd']:,.2f}" in section
+    assert {"saves", "costs"} == {*shown.sense} <= set(cells(section))
+
+
+def test_sums_stand_below_and_nothing_is_a_dash() -> None:
+    plan = survival_plan()
+    cash = finance.obligations(plan)
+    total = plan.tables["obligations"].total_usd.sum() / 1e9
+    assert cash.sums[-1].text == f"{total:,.3f}"
+    assert cash.sums[0].text == "total"
+    assert len(cash.sums) == len(cash.headings)
+    shown = {heading for heading, _ in cash.headings}
+    for column, heading in finance.KINDS.items():
+        if column in plan.tables["obligations"]:
+            assert (heading in shown) == (plan.tables["obligations"][column] != 0).any()
+    costs = {row[0].text: row[1].text for row in finance.costs(plan).rows}
+    for term, usd in plan.summary["cost_usd"].items():
+        said = f"{usd / 1e9:,.3f}".replace("-", "−") if usd else "–"
+        assert costs[term.replace("_", " ")] == said
+    assert finance.costs(plan).sums[-1].text == f"{plan.objective_usd / 1e9:,.3f}"
+    html = report_html(plan)
+    assert html.count("<tfoot>") >= 2
+
+
+def test_what_a_notice_saves_is_not_to_be_paid() -> None:
+    plan = small_plan()
+    soon, later = finance.decisions(plan)
+    rows = [tuple(cell.text for cell in row) for row in (*soon.rows, *later.rows)]
+    notices = [row for row in rows if row[2] == "give notice"]
+    assert notices
+    assert all(row[-1].startswith("−") for row in notices)
+    count, usd = finance.due(plan)
+    assert count == soon.total
+    paid = sum(float(row[-1].text.replace(",", "")) for row in soon.rows if row[2].text in
+               finance.PAID and row[-1].text != "–")  # fmt: skip
+    assert usd / 1e6 == pytest.approx(paid, abs=0.05 * max(1, count))
 
 
 def test_a_plan_that_fails_its_audit_says_so() -> None:

@@ -66,6 +66,64 @@ def test_headers_are_frozen_and_numbers_have_their_unit() -> None:
     assert isinstance(signed.cell(2, days["sign_by"]).value, datetime)
 
 
+def widths(sheet: Any) -> dict[int, float]:
+    """Width of each column; openpyxl gives those of equal neighbours once."""
+    return {
+        column: float(group.width)
+        for group in sheet.column_dimensions.values()
+        for column in range(group.min, group.max + 1)
+    }
+
+
+def test_columns_are_wide_enough_for_their_numbers() -> None:
+    """Else a spreadsheet shows ####."""
+    plan = small_plan()
+    large = pd.DataFrame({"usd": [-123456789012.0, 1.0], "chips": [1e9, 0.5], "lots": [1, 2]})
+    tables = {**plan.tables, "large": large}
+    data = workbook.workbook(Plan(plan.case, tables, plan.summary))
+    read = openpyxl.load_workbook(io.BytesIO(data))
+    assert widths(read["large"])[1] > len("-123,456,789,012")
+    assert read["large"]["C2"].number_format == "#,##0"
+    seen = 0
+    for sheet in read.worksheets[1:]:
+        wide = widths(sheet)
+        for row in sheet.iter_rows(min_row=2):
+            for cell in row:
+                if isinstance(cell.value, int | float) and not isinstance(cell.value, bool):
+                    places = len(cell.number_format.partition(".")[2].rstrip("%"))
+                    assert cell.number_format != "General"
+                    assert wide[cell.column] > len(f"{cell.value:,.{places}f}"), cell
+                    seen += 1
+    assert seen > 500
+
+
+def test_days_are_days_and_other_texts_stay() -> None:
+    sites = openpyxl.load_workbook(io.BytesIO(workbook.workbook(small_plan())))["sites"]
+    assert isinstance(sites["A2"].value, datetime)
+    assert sites["A2"].number_format == "yyyy-mm-dd"
+    plan = small_plan()
+    mixed = pd.DataFrame(
+        {"end": ["2027-01-01", "", "2027-02-03"], "start": ["2027-01-01", "x", ""]}
+    )
+    data = workbook.workbook(Plan(plan.case, {**plan.tables, "mixed": mixed}, plan.summary))
+    sheet = openpyxl.load_workbook(io.BytesIO(data))["mixed"]
+    days = [sheet.cell(i, 1).value for i in (2, 3, 4)]
+    assert days[1] is None
+    assert isinstance(days[0], datetime)
+    assert [str(day)[:10] for day in days] == ["2027-01-01", "None", "2027-02-03"]
+    assert sheet["B2"].value == "2027-01-01"
+
+
+def test_contents_say_what_stands_where() -> None:
+    sheet = book()["contents"]
+    facts = {row[0].value: row[1] for row in sheet.iter_rows(max_row=6)}
+    assert facts["gap"].number_format == "0.000%"
+    assert facts["cost, present value, USD"].value == pytest.approx(survival_plan().objective_usd)
+    said = {row[0].value: row[2].value for row in sheet.iter_rows(min_row=8)}
+    for name in (*VIEWS, "contracts_signed"):
+        assert said[name], name
+
+
 def test_text_is_never_a_formula_or_an_address() -> None:
     plan = small_plan()
     nasty = ["=1+1", "@SUM(A1)", "https://example.org", "+2", "007"]
