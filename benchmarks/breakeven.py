@@ -19,7 +19,7 @@ from planner.decisions.subject import priced
 from planner.example_cases import example_folder
 from planner.solve.options import Event
 
-GAP = 0.002
+GAP = 0.004
 DEAL = "maia-200"
 OFF = 0.01
 
