@@ -25,7 +25,7 @@ from planner.alternatives.signs import Outside
 from planner.errors import UnprovenError
 from planner.matrix import Matrix, RowBatch
 from planner.redundancy.rounds import ROWS, Rounds
-from planner.solve.branch import Search
+from planner.solve.branch import EXACT, Search
 from planner.solve.certificate import proven_bound
 from planner.solve.options import Progress, SolveOptions
 from planner.solve.run import PLACEMENTS, SMALL, ranks, solve_matrix
@@ -299,13 +299,17 @@ class Finder:
         # Without the row of the budget: what costs less than x is within it.
         problem = priced(problem, self.matrix.objective, 0.0)
         low, high = problem.lower.copy(), problem.upper.copy()
+        fixed = np.zeros(len(x), dtype=bool)
         for name in FIXED:
             if name in problem.columns:
-                span = problem.columns[name]
-                low[span] = high[span] = np.round(x[span])
+                fixed[problem.columns[name]] = True
+        if not self._is_small:
+            # A dive for the rest made plans of the reference case dearer, not cheaper.
+            fixed = problem.integer
+        low[fixed] = high[fixed] = np.round(x[fixed])
         cheap = replace(problem, lower=low, upper=high)
         found = self._first(cheap, basis, NODES_SMALL if self._is_small else 0, CHEAP)
-        if found is not None and cost @ found[0] < cost @ x:
+        if found is not None and cost @ found[0] <= cost @ x * (1.0 + EXACT):
             x = found[0]
         mix: Floats = x[self._base.columns[MEAN]].copy()
         return Found(x[:n], mix, most, tried)
