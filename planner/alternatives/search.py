@@ -51,9 +51,12 @@ THRIFT = 1e-3
 """Weight of the cost beside the distance: of what a USD would be worth if the room of the budget
 moved the whole capacity. It moves some hundredths of it at least, so that it is spent all the
 same."""
-PRICES = (0.25, 0.0625, 0.0)
-"""What a MW of distance is worth in a large problem, one after the other until a plan is within
-the budget: in parts of the room of the budget over the distance of the relaxation."""
+PRICE, PRICE_STEP, PRICES = 0.25, 4.0, 5
+"""What a MW of distance is first worth in a large problem, in parts of the room of the budget over
+the distance of the relaxation; the factor to the next price tried, and how many are."""
+APART_LARGE = 2e-3
+"""Distance to the nearest earlier plan that a plan of a large problem must have, of the capacity
+of the least-cost plan."""
 FIXED = ("lots", "any_lots", "leave")
 """Whole numbers that say what is under contract."""
 
@@ -112,7 +115,7 @@ class Finder:
         wide = np.zeros(self._base.shape[1])
         wide[: self.matrix.shape[1]] = part * self.matrix.objective
         self._thrift, self._spent = wide, part * (self.budget_usd - self.matrix.offset)
-        self._prices: tuple[float, ...] = PRICES
+        self._price = PRICE
         self._basis: Basis | None = None
         self._started = time.perf_counter()
 
@@ -218,19 +221,27 @@ class Finder:
         """A plan of a large problem within its budget, and where it was found, or None.
 
         A relaxation that spends the whole budget leaves nothing for whole numbers, and a dive from
-        it ends in no plan. So the distance is weighed against the cost, dear at first.
+        it ends in no plan. So the distance is weighed against the cost, at a price that moves until
+        a plan is within the budget and apart from the others.
         """
         cost = self.matrix.objective
-        for part in self._prices:
-            price = part * self.room_usd / relaxed_mw
-            found = self._first(priced(self._with_cuts(problem), cost, price), basis, NODES)
+        part, tried = self._price, set[float]()
+        for _ in range(PRICES):
+            usd_per_mw = part * self.room_usd / relaxed_mw
+            found = self._first(priced(self._with_cuts(problem), cost, usd_per_mw), basis, NODES)
             if found is None:
                 break
             spent = float(cost @ found[0][: len(cost)]) + self.matrix.offset
-            if spent <= self.budget_usd and self._distance(found[0], earlier) > self._least():
-                # What was too dear for this plan is so for the next ones.
-                self._prices = self._prices[self._prices.index(part) :]
+            if spent > self.budget_usd:
+                after = part / PRICE_STEP
+            elif self._distance(found[0], earlier) < APART_LARGE * self.whole_mw:
+                after = part * PRICE_STEP
+            else:
+                self._price = part
                 return found
+            tried.add(part)
+            # Between one that is too dear and one that moves nothing, if both were tried.
+            part = after if after not in tried else float(np.sqrt(part * after))
         return None
 
     def _in_time(self) -> bool:

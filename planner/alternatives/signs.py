@@ -8,6 +8,11 @@ try gives a new inequality, so that tries and bound meet.
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +27,26 @@ SECONDS = 20.0
 """Time limit of one small program; its bound holds when it is stopped, too."""
 LOOSE = 1e-6
 """Of the widest range: tolerance of the small program, added to its bound."""
+
+
+@contextmanager
+def _muted() -> Iterator[None]:
+    """Keep scipy's HiGHS from writing to the program's output: it has a line that no option stops.
+
+    What is printed for a program to read (`--json`) would not be read with it.
+    """
+    flush = ctypes.CDLL(None).fflush
+    sys.stdout.flush()
+    flush(None)
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        flush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @dataclass(eq=False)
@@ -116,10 +141,11 @@ class Outside:
         together = LinearConstraint(sp.csr_array(sp.vstack(rows)), -np.inf, np.concatenate(limit))
         for presolve in (True, False):
             # HiGHS's presolve now and then gives up on ranges that are almost points.
-            found = milp(
-                cost, integrality=binary, bounds=Bounds(lower, upper), constraints=together,
-                options={"time_limit": SECONDS, "presolve": presolve},
-            )  # fmt: skip
+            with _muted():
+                found = milp(
+                    cost, integrality=binary, bounds=Bounds(lower, upper), constraints=together,
+                    options={"time_limit": SECONDS, "presolve": presolve},
+                )  # fmt: skip
             if found.x is not None:
                 break
         else:
