@@ -130,11 +130,11 @@ def _price(factor: float | None, asked: float) -> str:
 def _print_price(v: Value) -> None:
     found = v.break_even
     assert found is not None
-    ends = [
+    said = [
         f"no {name} end" if end is None else f"{end:.3f} times the prices asked"
         for name, end in (("lower", found.low), ("upper", found.high))
     ]
-    out.print(f"break-even price: from {ends[0]} to {ends[1]}")
+    out.print(f"break-even price: from {said[0]} to {said[1]}")
     if v.paid_usd_per_chip_hour is not None:
         paid = v.paid_usd_per_chip_hour
         out.print(
