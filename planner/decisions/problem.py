@@ -173,7 +173,10 @@ class Solver:
             if len(plan.whole) and above <= self.margin * abs(plan.objective_usd):
                 return replace(plan, bound_usd=known, nodes=best.nodes, cuts=best.cuts)
         self.solves += 1
-        found = self._searched(problem, matrix, what, whole, known)
+        # With nothing proven a guess ends no search, and a poor one leads the improvement astray:
+        # it keeps the structure of the best plan.
+        guess = whole if np.isfinite(known) or not is_large(matrix) else None
+        found = self._searched(problem, matrix, what, guess, known)
         if known > found.bound_usd:
             found = replace(found, bound_usd=known, nodes=best.nodes, cuts=best.cuts)
         return found
