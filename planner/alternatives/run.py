@@ -56,6 +56,9 @@ class Alternatives:
     """What the mix counts."""
     stopped: bool = False
     """Whether the time limit or Ctrl-C came before the last plan asked for."""
+    open: float = 0.0
+    """How far one more plan could still be from the nearest, share of the least-cost plan's
+    capacity, where none was found and none is excluded; else 0."""
 
     @property
     def bound_usd(self) -> float:
@@ -131,7 +134,8 @@ def alternatives(
 
     A plan in place of the case is taken as the least-cost plan, with its proof. Distances are
     those of `planner.alternatives.mix`. Fewer plans come back when nothing within the budget
-    differs any more, or when a limit or Ctrl-C comes first (`stopped`). `gap` is that of the
+    differs any more, when none was found although one could be there (`open`), or when a limit or
+    Ctrl-C comes first (`stopped`). `gap` is that of the
     least-cost plan, half of the slack unless given; it, `threads` and `redundancy` are those of
     `planner.solve`. The time limit is that of the first solve, and again of the alternatives
     together. Every plan is audited.
@@ -194,6 +198,7 @@ def alternatives(
         slack=slack,
         by=by,
         stopped=stopped,
+        open=finder.open_mw / whole,
     )
 
 

@@ -116,6 +116,7 @@ class Finder:
         wide[: self.matrix.shape[1]] = part * self.matrix.objective
         self._thrift, self._spent = wide, part * (self.budget_usd - self.matrix.offset)
         self._price = PRICE
+        self.open_mw = 0.0
         self._basis: Basis | None = None
         self._started = time.perf_counter()
 
@@ -151,7 +152,9 @@ class Finder:
             self._basis = None
 
     def next(self, earlier: Floats) -> Found | None:
-        """The next plan after those of mixes `earlier` [i, m], MW; None when there is no other.
+        """The next plan after those of mixes `earlier` [i, m], MW; None when none was found.
+
+        `open_mw` then says how far one could still be: 0 where there is proven to be no other.
 
         Raises UnprovenError when a limit or Ctrl-C comes first.
         """
@@ -212,6 +215,7 @@ class Finder:
         if best is None:
             if seen and seen[0][0] > self._least() and not self._in_time():
                 raise UnprovenError("the search for an alternative was stopped before it found one")
+            self.open_mw = most if most > self._least() else 0.0
             return None
         return self._settled(*best, most, len(seen))
 
@@ -225,7 +229,7 @@ class Finder:
         a plan is within the budget and apart from the others.
         """
         cost = self.matrix.objective
-        part, tried = self._price, set[float]()
+        part, near, dear = self._price, 0.0, np.inf
         for _ in range(PRICES):
             usd_per_mw = part * self.room_usd / relaxed_mw
             found = self._first(priced(self._with_cuts(problem), cost, usd_per_mw), basis, NODES)
@@ -233,15 +237,17 @@ class Finder:
                 break
             spent = float(cost @ found[0][: len(cost)]) + self.matrix.offset
             if spent > self.budget_usd:
-                after = part / PRICE_STEP
+                dear = part
             elif self._distance(found[0], earlier) < APART_LARGE * self.whole_mw:
-                after = part * PRICE_STEP
+                near = part
             else:
                 self._price = part
                 return found
-            tried.add(part)
-            # Between one that is too dear and one that moves nothing, if both were tried.
-            part = after if after not in tried else float(np.sqrt(part * after))
+            # Between one that moves nothing and one that is too dear, once both are known.
+            if near and np.isfinite(dear):
+                part = float(np.sqrt(near * dear))
+            else:
+                part = part * PRICE_STEP if near else part / PRICE_STEP
         return None
 
     def _in_time(self) -> bool:

@@ -69,7 +69,8 @@ def alternatives_command(
 
     A run folder in place of the case is taken as the plan of least cost, with its proof. Each plan
     is audited and written as a run folder. Exit code 1 when an audit finds anything, 3 when the
-    time limit or Ctrl-C came first: what was found until then is written.
+    time limit or Ctrl-C came first, or when no further plan was found and none is excluded: what
+    was found until then is written.
 
     Example: [bold]planner alternatives data/small --slack 1% --count 5[/bold]
     Example: [bold]planner alternatives runs/claude --by chip --out runs/other-chips[/bold]
@@ -99,6 +100,7 @@ def alternatives_command(
         content = {
             "folder": str(place), "slack": allowed, "by": by, "bound_usd": found.bound_usd,
             "stopped": found.stopped,
+            "open": found.open,
             "alternatives": records(table), "in_common": records(found.common()),
         }  # fmt: skip
         out.print_json(dump_json(content))
@@ -108,7 +110,7 @@ def alternatives_command(
     for report in found.reports if failed else ():
         for finding in report.findings:
             err.print(str(finding), markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(FAILED if failed else LIMIT if found.stopped else PROVEN)
+    raise typer.Exit(FAILED if failed else LIMIT if found.stopped or found.open else PROVEN)
 
 
 def _print(found: Alternatives, table: pd.DataFrame, count: int, place: Path) -> None:
@@ -119,6 +121,8 @@ def _print(found: Alternatives, table: pd.DataFrame, count: int, place: Path) ->
     )
     if found.stopped:
         out.print("stopped by the time limit or Ctrl-C before the others were found")
+    elif found.open:
+        out.print(f"no other was found; one up to {found.open:.2%} apart is not excluded")
     elif len(table) < count:
         out.print(f"no further plan within the slack differs in its mix by {found.by}")
     view = Table(title="Plans", title_justify="left", title_style="bold")

@@ -376,3 +376,15 @@ def test_the_small_program_writes_nothing(capfd: pytest.CaptureFixture[str]) -> 
         os.write(1, b"said by a library")
     os.write(1, b"said by us")
     assert capfd.readouterr().out == "said by us"
+
+
+def test_a_search_that_finds_nothing_excludes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = sys.modules["planner.alternatives.search"]
+    plan = small_plan()
+    monkeypatch.setattr(search, "FEW_COLUMNS", 0)
+    monkeypatch.setattr(search, "SMALL", 0)
+    monkeypatch.setattr(Finder, "_within", lambda *_: None)
+    found = planner.alternatives(plan, slack=0.01, count=2)
+    assert len(found.plans) == 1
+    assert not found.stopped
+    assert found.open >= small_found().apart[0, 1]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import highspy
 import numpy as np
 import pytest
@@ -10,6 +13,8 @@ import scipy.sparse as sp
 from planner.instance import build_instance
 from planner.matrix import compile_model
 from planner.model import build_model
+from planner.solve.options import SolveOptions, Start
+from planner.solve.run import solve_matrix
 from planner.solve.session import Session, scales
 from tests.cases import small_case
 
@@ -45,3 +50,23 @@ def test_the_arrays_arrive_scaled(every: bool) -> None:
     ):
         assert np.array_equal(np.asarray(held), ours)
     assert set(lp.integrality_) <= {highspy.HighsVarType.kContinuous}
+
+
+def test_a_session_that_nobody_holds_is_freed() -> None:
+    """Its callback must not keep it: decisions make dozens of sessions of hundreds of MB."""
+    session = Session(compile_model(build_model(build_instance(small_case()))))
+    session.solve_lp()
+    held = weakref.ref(session)
+    del session
+    gc.collect()
+    assert held() is None
+
+
+def test_a_bound_from_elsewhere_ends_a_search() -> None:
+    matrix = compile_model(build_model(build_instance(small_case())))
+    options = SolveOptions(gap=0.0)
+    whole = solve_matrix(matrix, options)
+    told = solve_matrix(matrix, options, hot=Start(bound_usd=2.0 * abs(whole.objective_usd)))
+    assert len(told.nodes) < len(whole.nodes)
+    # It counts for the gap, and is no bound of this tree.
+    assert told.bound_usd <= whole.objective_usd
