@@ -56,3 +56,18 @@ def farkas_gap(
     The weak-duality bound with zero cost; a feasible problem has it at most 0 for every ray.
     """
     return weak_duality_bound(np.zeros(a.shape[1]), a, row_bounds, column_bounds, ray)
+
+
+def proving_ray(
+    a: sp.csc_array,
+    row_bounds: tuple[Floats, Floats],
+    column_bounds: tuple[Floats, Floats],
+    ray: Floats,
+) -> Floats:
+    """The usable part of a ray that may come with either sign, with the sign that proves more.
+
+    Its gap shrinks with a higher upper bound of a column where A'ray is positive, and with a lower
+    lower bound where it is negative: these are what can mend an infeasibility.
+    """
+    gaps = [farkas_gap(a, row_bounds, column_bounds, r) for r in (ray, -ray)]
+    return usable_duals(ray if gaps[0] >= gaps[1] else -ray, *row_bounds)

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from planner.errors import InfeasibleError
 from planner.matrix import Matrix, RowBatch
 from planner.solve.certificate import Node, node_bounds, proven_bound
-from planner.solve.dive import dive, fractional
+from planner.solve.dive import Dive
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, relative_gap
+from planner.solve.rounding import fractional
 from planner.solve.session import Basis, LpResult, Session, interior_point
 from planner.solve.sift import INTERIOR, sifted, sifted_inside
 
@@ -159,7 +160,7 @@ class Search:
         """
         if not self.sift or result.status != "optimal" or not self.session.active.all():
             return result
-        self.session = sifted(self.session, result, priced=True)
+        self.session = sifted(self.session, result)
         return self.session.solve_lp(self.left())
 
     def tighten(
@@ -196,12 +197,12 @@ class Search:
             self.session.add_rows(batch)
         self._held = len(self._batches)
 
-    def offer(self, x: Floats) -> None:
-        """Take x, which satisfies every row, as the best plan when it is cheaper."""
+    def offer(self, x: Floats, session: Session) -> None:
+        """Take x, which satisfies every row and which a session ended at, if it is the cheapest."""
         cost = float(self.matrix.objective @ x) + self.matrix.offset
         if cost < self.best:
             self.best, self.best_x = cost, x
-            self.best_basis = self.session.basis()
+            self.best_basis = session.basis()
 
     def _dive(self, result: LpResult, at: int) -> None:
         since = time.perf_counter()
@@ -215,25 +216,12 @@ class Search:
         def tighten(result: LpResult, *, exact: bool) -> LpResult:
             return self.tighten(inner, result, exact=exact)
 
-        found = dive(
-            inner,
-            result,
-            low[self.integer],
-            high[self.integer],
-            self.order,
-            self.keep_going,
-            tighten,
-            self.probed,
+        found = Dive(inner, self.order, self.keep_going, tighten, self.probed).run(
+            result, low[self.integer], high[self.integer]
         )
         self._catch_up()
         if found is not None:
-            self.offer(found.x)
-        if found is not None and inner is not self.session:
-            # Over all columns the whole numbers found on some may cost less.
-            self.session.hold(np.flatnonzero(inner.active & ~self.session.active))
-            self.session.begin_from(inner)
-            self.settle(found.x[self.integer])
-            self.session.set_bounds(self.integer, low[self.integer], high[self.integer])
+            self.offer(found.x, inner)
         self._timed("dive", since)
         self.tell("dive")
 
@@ -247,8 +235,7 @@ class Search:
         if settled.status == "optimal":
             x = settled.x.copy()
             x[self.integer] = whole
-            self.offer(x)
-            self.best_basis = self.session.basis()
+            self.offer(x, self.session)
 
     # -- the search -------------------------------------------------------------------------
 

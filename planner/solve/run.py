@@ -229,6 +229,7 @@ def _improve(search: Search) -> None:
     integer = search.integer
     low, high = search.matrix.lower[integer].copy(), search.matrix.upper[integer].copy()
     if len(search.best_x):
+        session.hold(np.flatnonzero((search.best_x != 0.0) & ~session.active))
         kept = search.order[integer] < PLACEMENTS
         low[kept] = high[kept] = np.round(search.best_x[integer][kept])
     session.set_bounds(integer, low, high)

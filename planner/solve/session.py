@@ -24,7 +24,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from planner.matrix import Matrix, RowBatch
-from planner.solve.bound import farkas_gap, usable_duals
+from planner.solve.bound import proving_ray, usable_duals
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -271,14 +271,6 @@ class Session:
         start.valid, start.alien = True, mend
         self._highs.setBasis(start)
 
-    def begin_from(self, other: Session) -> None:
-        """Start from the basis of a session of the same matrix that holds more or fewer columns.
-
-        Columns that it does not hold start at their lower bound, which must be 0.
-        """
-        self.set_basis(other.basis())
-        self._widened = bool((other._place[self._at] < 0).any())
-
     def solve_lp(self, time_limit_s: float | None = None, *, heed_stop: bool = True) -> LpResult:
         """Solve the relaxation with the current bounds, from the current basis.
 
@@ -308,11 +300,8 @@ class Session:
             y = usable_duals(result.y, m.row_lower, m.row_upper)
             reduced = (m.objective - m.a.T @ y) * self._column / _MILLION
             return np.flatnonzero(away & (reduced < -_PRICE))
-        # A ray may come with either sign; the one that proves is the one that counts.
         held = np.where(self._place >= 0, m.upper, 0.0)
-        sides = (m.row_lower, m.row_upper)
-        gaps = [farkas_gap(m.a, sides, (m.lower, held), r) for r in (result.y, -result.y)]
-        ray = usable_duals(result.y if gaps[0] >= gaps[1] else -result.y, *sides)
+        ray = proving_ray(m.a, (m.row_lower, m.row_upper), (m.lower, held), result.y)
         helps = m.a.T @ ray
         return np.flatnonzero(away & (helps > _PRICE * float(np.abs(ray).max(initial=0.0))))
 
@@ -322,7 +311,7 @@ class Session:
         # HiGHS counts the time limit from the first run of the instance.
         limit = 1e30 if time_limit_s is None else h.getRunTime() + max(time_limit_s, 0.01)
         h.setOptionValue("time_limit", limit)
-        # With columns that the other session did not hold its basis is feasible, not dual feasible.
+        # With columns that have just joined the basis is feasible, and no longer dual feasible.
         h.setOptionValue("simplex_strategy", _PRIMAL if self._widened else _DUAL)
         self._widened = False
         h.run()

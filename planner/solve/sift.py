@@ -24,22 +24,24 @@ INTERIOR = 600_000
 takes less."""
 USED = 1.0
 """Value, in units of the column, from which on a column counts as used at an interior point."""
-KEPT, KEPT_PRICED = 8, 4
-"""Columns of each row that are kept, beside those that must be: alternatives when others are
-rounded away. Fewer where others may join."""
+SLACKS = ("unserved_demand", "missed_training", "commitment_shortfall", "exceeded_rules")
+"""Cost terms whose columns make up for what a rule asks: without them a dive could not go on."""
+KEPT = 4
+"""Columns of each row that are held from the beginning, beside those that must be."""
 
 
-def sifted(session: Session, result: LpResult, *, priced: bool = False) -> Session:
-    """A session with the columns that matter near the optimal relaxation that was just solved.
+def sifted(session: Session, result: LpResult) -> Session:
+    """A priced session with the columns that matter near the optimal relaxation just solved.
 
-    It starts from that relaxation's basis, with the bounds of the matrix. A `priced` one takes in
-    other columns when it needs them.
+    It starts from that relaxation's basis, with the bounds of the matrix: dual feasible, because
+    the relaxation is that of the whole matrix, so that columns that `session` did not hold want
+    nothing.
     """
     basis = session.basis()
     must = (basis.columns == BASIC) | (result.x != 0.0)
-    active = _near(session.matrix, must, result.y, KEPT_PRICED if priced else KEPT)
-    out = Session(session.matrix, session.threads, session.stop, active, priced=priced)
-    out.begin_from(session)
+    active = _near(session.matrix, must, result.y)
+    out = Session(session.matrix, session.threads, session.stop, active, priced=True)
+    out.set_basis(basis)
     return out
 
 
@@ -52,7 +54,7 @@ def sifted_from(session: Session, basis: Basis, y: Floats, plan: Basis | None) -
     must = basis.columns != LOWER
     if plan is not None:
         must |= plan.columns != LOWER
-    active = _near(session.matrix, must, y, KEPT_PRICED)
+    active = _near(session.matrix, must, y)
     out = Session(session.matrix, session.threads, session.stop, active, priced=True)
     out.set_basis(basis, mend=True)
     return out
@@ -60,24 +62,25 @@ def sifted_from(session: Session, basis: Basis, y: Floats, plan: Basis | None) -
 
 def sifted_inside(session: Session, result: LpResult) -> Session:
     """A priced session with the columns that matter near a point that has no basis."""
-    active = _near(session.matrix, result.x > USED, result.y, KEPT_PRICED)
+    active = _near(session.matrix, result.x > USED, result.y)
     return Session(session.matrix, session.threads, session.stop, active, priced=True)
 
 
-def _near(
-    matrix: Matrix, must: npt.NDArray[np.bool_], y: Floats, kept: int
-) -> npt.NDArray[np.bool_]:
-    """Columns to hold: those that must be, and `kept` of each row that are nearest to being used.
+def _near(matrix: Matrix, must: npt.NDArray[np.bool_], y: Floats) -> npt.NDArray[np.bool_]:
+    """Columns to hold: those that must be, and `KEPT` of each row that are nearest to being used.
 
-    Nearness is the reduced cost at the duals y relative to the size of its terms.
+    Whole numbers, slacks and what has a lower bound must be, too. Nearness is the reduced cost at
+    the duals y relative to the size of its terms.
     """
     y = np.concatenate([y, np.zeros(matrix.shape[0] - len(y))])
     y = usable_duals(y, matrix.row_lower, matrix.row_upper)
     reduced = matrix.objective - matrix.a.T @ y
     size = np.abs(matrix.objective) + abs(matrix.a).T @ np.abs(y)
     relative = reduced / np.where(size > 0.0, size, 1.0)
-    active: npt.NDArray[np.bool_] = must | matrix.integer | (matrix.lower != 0.0)
-    active[_best_of_rows(matrix, relative, kept)] = True
+    slack = [term in SLACKS for term in matrix.cost_terms]
+    must = must | matrix.integer | (matrix.lower != 0.0) | (matrix.cost[slack] > 0.0).any(axis=0)
+    active: npt.NDArray[np.bool_] = must
+    active[_best_of_rows(matrix, relative, KEPT)] = True
     return active
 
 
