@@ -16,8 +16,8 @@ from planner.solve.certificate import Node, node_bounds, proven_bound
 from planner.solve.dive import Dive
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, relative_gap
 from planner.solve.rounding import fractional
-from planner.solve.session import Basis, LpResult, Session, interior_point
-from planner.solve.sift import INTERIOR, sifted, sifted_inside
+from planner.solve.session import Basis, LpResult, Session
+from planner.solve.sift import INTERIOR, interior_point, sifted, sifted_inside
 
 Floats = npt.NDArray[np.float64]
 EXACT = 1e-9

@@ -67,6 +67,7 @@ class Dive:
         self._integer = np.flatnonzero(matrix.integer)
         self._pack = packings(matrix)
         self._freed = np.zeros(matrix.shape[1], dtype=np.int64)
+        self._mended = np.zeros(matrix.shape[1], dtype=np.int64)
 
     def run(self, start: LpResult, low: Floats, high: Floats) -> LpResult | None:
         """A point with whole numbers near a relaxation, or None when there is no way on.
@@ -113,7 +114,11 @@ class Dive:
             free = np.where(
                 self._freed < MOST_FREED, self._every, (self._room.low, self._room.high)
             )
-            result, after = mend(session, x, first, self._room, (free[0], free[1]))
+            ways = [float(np.ceil(x[first])), float(np.floor(x[first]))]
+            if self._mended[first] % 2:
+                ways.reverse()
+            self._mended[first] += 1
+            result, after = mend(session, first, ways, self._room, (free[0], free[1]))
             self._freed += (after.low < after.high) & (self._room.low == self._room.high)
             self._room = after
         if result.status == "optimal":

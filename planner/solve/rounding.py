@@ -140,17 +140,22 @@ def round_batch(
 
 
 def mend(
-    session: Session, x: Floats, column: int, room: Activity, every: tuple[Floats, Floats]
+    session: Session,
+    column: int,
+    values: list[float],
+    room: Activity,
+    every: tuple[Floats, Floats],
 ) -> tuple[LpResult, Activity]:
     """Fix a column that can go neither way after others were fixed: some of those are open again.
 
-    These are the ones that stand in a proof of the infeasibility, where their bounds of the node,
-    `every`, would weaken it. Returns the activity it led to.
+    It gets the first of the `values` that can be. What opens are the columns that stand in a
+    proof of the infeasibility, where their bounds of the node, `every`, would weaken it. Returns
+    the activity it led to.
     """
     integer = np.flatnonzero(session.matrix.integer)
     basis = session.basis()
     result = LpResult("infeasible", np.zeros(0), np.zeros(0), 0)
-    for value in (float(np.ceil(x[column])), float(np.floor(x[column]))):
+    for value in values:
         tried = room.copy()
         tried.fix(column, value)
         for _ in range(MOST_PROOFS):

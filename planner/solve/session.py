@@ -1,4 +1,4 @@
-"""One HiGHS instance fed with arrays: the only module that knows highspy.
+"""One HiGHS instance fed with arrays; with `watch`, the only module that knows highspy.
 
 Chips, requests and their rows are passed in thousands and USD in millions, so that the solver's
 absolute tolerances fit; values come back in the units of the matrix.
@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from typing import Any
 
 import highspy
@@ -25,10 +23,11 @@ import scipy.sparse as sp
 
 from planner.matrix import Matrix, RowBatch
 from planner.solve.bound import proving_ray, usable_duals
+from planner.solve.units import MILLION, THOUSAND, scales
+from planner.solve.watch import Watch
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-_THOUSAND, _MILLION = 1e3, 1e6
 _DUAL, _PRIMAL = 1, 4
 """Simplex strategies of HiGHS."""
 LOWER, BASIC = 0, 1
@@ -61,11 +60,6 @@ class Basis:
     """Status [column]."""
     rows: npt.NDArray[np.int8]
     """Status [row]."""
-
-
-def interior_point() -> bool:
-    """Whether HiPO is there: it comes with `highspy-extras`."""
-    return find_spec("highspy_extras") is not None
 
 
 class Session:
@@ -112,7 +106,7 @@ class Session:
         ):
             self._highs.setOptionValue(name, value)
         self._pass()
-        self._watch()
+        self._watch = Watch(self._highs, self.stop)
 
     def _pass(self) -> None:
         """Hand the arrays over as they are; through a `HighsLp` they would become lists first."""
@@ -125,8 +119,8 @@ class Session:
             a.nnz,
             int(highspy.MatrixFormat.kColwise),
             int(highspy.ObjSense.kMinimize),
-            m.offset / _MILLION,
-            m.objective[at] * scale / _MILLION,
+            m.offset / MILLION,
+            m.objective[at] * scale / MILLION,
             m.lower[at] / scale,
             m.upper[at] / scale,
             m.row_lower * self._row,
@@ -137,44 +131,10 @@ class Session:
             np.zeros(len(at), dtype=np.int32),
         )
 
-    def _watch(self) -> None:
-        """Let `stop` end a running solve, at the places where HiGHS looks."""
-        kinds = highspy.cb.HighsCallbackType
-        self._interrupts = {
-            int(kinds.kCallbackSimplexInterrupt),
-            int(kinds.kCallbackIpmInterrupt),
-            int(kinds.kCallbackMipInterrupt),
-        }
-        self._log = int(kinds.kCallbackMipLogging)
-        self._on_mip: Callable[[float, float], None] | None = None
-        self._heed = True
-        # Through a weak reference: HiGHS would else keep the session, and all its memory, for ever.
-        mine = weakref.WeakMethod(self._callback)
-
-        def callback(kind: int, message: str, out: Any, into: Any, data: Any) -> None:
-            heard = mine()
-            if heard is not None:
-                heard(kind, message, out, into, data)
-
-        self._highs.setCallback(callback, None)
-        for kind in (
-            kinds.kCallbackSimplexInterrupt,
-            kinds.kCallbackIpmInterrupt,
-            kinds.kCallbackMipInterrupt,
-            kinds.kCallbackMipLogging,
-        ):
-            self._highs.startCallback(kind)
-
-    def _callback(self, kind: int, _message: str, out: Any, into: Any, _data: Any) -> None:
-        if int(kind) in self._interrupts and self._heed and self.stop.is_set():
-            into.user_interrupt = 1
-        elif int(kind) == self._log and self._on_mip is not None:
-            self._on_mip(out.mip_primal_bound * _MILLION, out.mip_dual_bound * _MILLION)
-
     def add_rows(self, batch: RowBatch) -> None:
         """Let rows join the problem; the basis stays, so that the next solve is hot."""
         large = (abs(batch.a) @ (self._column > 1.0).astype(float)) > 0
-        scale = np.where(large, 1.0 / _THOUSAND, 1.0)
+        scale = np.where(large, 1.0 / THOUSAND, 1.0)
         a = sp.csr_array(sp.diags_array(scale) @ batch.a @ sp.diags_array(self._column))
         a = sp.csr_array(sp.csc_array(a)[:, self._at])
         self._highs.addRows(
@@ -195,7 +155,7 @@ class Session:
         a = sp.csc_array(sp.diags_array(self._row) @ m.a[:, columns] @ sp.diags_array(scale))
         self._highs.addCols(
             len(columns),
-            m.objective[columns] * scale / _MILLION,
+            m.objective[columns] * scale / MILLION,
             m.lower[columns] / scale,
             m.upper[columns] / scale,
             a.nnz,
@@ -231,7 +191,7 @@ class Session:
 
     def set_costs(self, columns: Ints, cost: Floats) -> None:
         """Change the cost of columns, in USD per unit of the column."""
-        scaled = cost * self._column[columns] / _MILLION
+        scaled = cost * self._column[columns] / MILLION
         self._highs.changeColsCost(len(columns), self._placed(columns), scaled)
 
     def set_coefficients(self, rows: Ints, columns: Ints, values: Floats) -> None:
@@ -276,7 +236,7 @@ class Session:
 
         Without `heed_stop` it is finished even when `stop` is set: to settle a plan in hand.
         """
-        self._heed = heed_stop
+        self._watch.heed = heed_stop
         ends = None if time_limit_s is None else time.perf_counter() + time_limit_s
         result = self._solve_held(time_limit_s)
         iterations = result.iterations
@@ -298,7 +258,7 @@ class Session:
         away = (self._place < 0) & (m.upper > 0.0)
         if result.status == "optimal":
             y = usable_duals(result.y, m.row_lower, m.row_upper)
-            reduced = (m.objective - m.a.T @ y) * self._column / _MILLION
+            reduced = (m.objective - m.a.T @ y) * self._column / MILLION
             return np.flatnonzero(away & (reduced < -_PRICE))
         held = np.where(self._place >= 0, m.upper, 0.0)
         ray = proving_ray(m.a, (m.row_lower, m.row_upper), (m.lower, held), result.y)
@@ -326,7 +286,7 @@ class Session:
         if status == "optimal":
             solution = h.getSolution()
             x = self._point(solution.col_value)
-            y = np.asarray(solution.row_dual) * self._row * _MILLION
+            y = np.asarray(solution.row_dual) * self._row * MILLION
         elif status == "infeasible":
             y = self._dual_ray()
         return LpResult(status, x, y, info.simplex_iteration_count)
@@ -334,11 +294,11 @@ class Session:
     def solve_interior(self, time_limit_s: float | None = None) -> LpResult:
         """Solve the relaxation by HiPO, without crossover: near its optimum, and no basis.
 
-        Needs `highspy-extras` (`interior_point()`); anything but "optimal" says that it gave none.
+        Needs `highspy-extras` (`sift.interior_point`); all but "optimal" says that it gave none.
         "Optimal" is meant to `_INSIDE`: HiGHS, which asks for more, leaves such a point's status
         unknown.
         """
-        self._heed = True
+        self._watch.heed = True
         h = self._highs
         limit = 1e30 if time_limit_s is None else h.getRunTime() + max(time_limit_s, 0.01)
         for name, value in (
@@ -361,7 +321,7 @@ class Session:
         near = status == "optimal" or h.getModelStatus() == highspy.HighsModelStatus.kUnknown
         if not (valid and near):
             return LpResult(status, np.zeros(0), np.zeros(0), 0)
-        y = np.asarray(solution.row_dual) * self._row * _MILLION
+        y = np.asarray(solution.row_dual) * self._row * MILLION
         point = self._point(solution.col_value)
         return LpResult("optimal", point, y, h.getInfo().ipm_iteration_count)
 
@@ -402,14 +362,14 @@ class Session:
         h.setOptionValue("mip_rel_gap", gap)
         limit = 1e30 if time_limit_s is None else h.getRunTime() + max(time_limit_s, 0.01)
         h.setOptionValue("time_limit", limit)
-        self._on_mip = on_progress
-        self._heed = True
+        self._watch.on_mip = on_progress
+        self._watch.heed = True
         if start is not None:
             guess = highspy.HighsSolution()
             guess.col_value = (start / self._column)[self._at].tolist()
             h.setSolution(guess)
         h.run()
-        self._on_mip = None
+        self._watch.on_mip = None
         status = _STATUS.get(h.getModelStatus(), "error")
         found = h.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         x = self._point(h.getSolution().col_value) if found else np.zeros(0)
@@ -434,15 +394,3 @@ _STATUS = {
     highspy.HighsModelStatus.kIterationLimit: "limit",
     highspy.HighsModelStatus.kSolutionLimit: "limit",
 }
-
-
-def scales(matrix: Matrix) -> tuple[Floats, Floats]:
-    """Units that the solver sees: columns in multiples of the first, rows times the second.
-
-    Continuous columns that can exceed 1 (chips, requests) and the rows they stand in go by the
-    thousand; whole numbers and shares stay.
-    """
-    large = ~matrix.integer & (matrix.upper > 1.5)
-    column = np.where(large, _THOUSAND, 1.0)
-    in_row = (abs(matrix.a) @ large.astype(float)) > 0
-    return column, np.where(in_row, 1.0 / _THOUSAND, 1.0)

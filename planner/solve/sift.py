@@ -8,6 +8,8 @@ without some columns is a plan.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
@@ -28,6 +30,11 @@ SLACKS = ("unserved_demand", "missed_training", "commitment_shortfall", "exceede
 """Cost terms whose columns make up for what a rule asks: without them a dive could not go on."""
 KEPT = 4
 """Columns of each row that are held from the beginning, beside those that must be."""
+
+
+def interior_point() -> bool:
+    """Whether HiPO is there: it comes with `highspy-extras`."""
+    return find_spec("highspy_extras") is not None
 
 
 def sifted(session: Session, result: LpResult) -> Session:

@@ -15,7 +15,8 @@ from planner.matrix import compile_model
 from planner.model import build_model
 from planner.solve.options import SolveOptions, Start
 from planner.solve.run import solve_matrix
-from planner.solve.session import Session, scales
+from planner.solve.session import Session
+from planner.solve.units import scales
 from tests.cases import small_case
 
 

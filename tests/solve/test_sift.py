@@ -14,8 +14,8 @@ from planner.case import load_case
 from planner.instance import build_instance
 from planner.redundancy.mode import Redundancy
 from planner.redundancy.problem import compiled_problem
-from planner.solve.session import LpResult, Session, interior_point
-from planner.solve.sift import sifted, sifted_inside
+from planner.solve.session import LpResult, Session
+from planner.solve.sift import interior_point, sifted, sifted_inside
 from tests.redundancy.test_rounds import resilient
 
 RUN = sys.modules["planner.solve.run"]
@@ -42,6 +42,14 @@ def test_the_relaxation_is_the_same_with_columns_left_out(few: None) -> None:
     assert not again.x[~inner.active].any()
     whole.set_basis(inner.basis())
     assert whole.solve_lp().iterations == 0
+
+
+def test_what_makes_up_for_a_rule_is_always_held(few: None) -> None:
+    matrix, _ = compiled_problem(build_instance(load_case(Path("data/small"))))
+    session = Session(matrix)
+    inner = sifted(session, session.solve_lp())
+    for component in ("unserved", "missed"):
+        assert inner.active[matrix.columns[component]].all()
 
 
 def test_a_column_that_must_be_there_cannot_be_left_out() -> None:
