@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import highspy
+import numpy as np
 
 from planner.solve.units import MILLION
 
 _KINDS = highspy.cb.HighsCallbackType
-_INTERRUPTS = {
+_IN_SEARCH = int(_KINDS.kCallbackMipInterrupt)
+_INTERRUPTS = (
     int(_KINDS.kCallbackSimplexInterrupt),
     int(_KINDS.kCallbackIpmInterrupt),
-    int(_KINDS.kCallbackMipInterrupt),
-}
+    _IN_SEARCH,
+)
+EVERY_S = 1.0
+"""Seconds between two words on a search that finds nothing better."""
 
 
 class Watch:
@@ -28,7 +33,8 @@ class Watch:
         self.heed = True
         """Whether `stop` counts."""
         self.on_mip: Callable[[float, float], None] | None = None
-        """Told the plan and the bound of a search, USD."""
+        """Told the plan and the bound of a search, USD: each better plan, and every second."""
+        self._best, self._told = np.nan, -np.inf
         # Through a weak reference: HiGHS would else keep the session, and all its memory, for ever.
         mine = weakref.WeakMethod(self._callback)
 
@@ -38,11 +44,17 @@ class Watch:
                 heard(kind, message, out, into, data)
 
         highs.setCallback(callback, None)
-        for kind in (*_INTERRUPTS, int(_KINDS.kCallbackMipLogging)):
+        for kind in _INTERRUPTS:
             highs.startCallback(_KINDS(kind))
 
     def _callback(self, kind: int, _message: str, out: Any, into: Any, _data: Any) -> None:
-        if int(kind) in _INTERRUPTS and self.heed and self.stop.is_set():
+        if self.heed and self.stop.is_set():
             into.user_interrupt = 1
-        elif int(kind) == int(_KINDS.kCallbackMipLogging) and self.on_mip is not None:
+        elif int(kind) == _IN_SEARCH and self.on_mip is not None and self._news(out):
+            self._best, self._told = out.mip_primal_bound, time.perf_counter()
             self.on_mip(out.mip_primal_bound * MILLION, out.mip_dual_bound * MILLION)
+
+    def _news(self, out: Any) -> bool:
+        """Whether to tell: HiGHS does with its log alone, which is off; it asks far more often."""
+        better = out.mip_primal_bound != self._best
+        return bool(better or time.perf_counter() > self._told + EVERY_S)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from planner.generate import generated_case
 from planner.instance import build_instance
 from planner.matrix import compile_model
 from planner.model import build_model
@@ -71,3 +72,22 @@ def test_a_bound_from_elsewhere_ends_a_search() -> None:
     assert len(told.nodes) < len(whole.nodes)
     # It counts for the gap, and is no bound of this tree.
     assert told.bound_usd <= whole.objective_usd
+
+
+def test_a_search_of_highs_tells_how_far_it_is_and_can_be_stopped() -> None:
+    session = Session(compile_model(build_model(build_instance(generated_case(1_500, 3)))))
+    told: list[tuple[float, float]] = []
+
+    def on_progress(plan_usd: float, bound_usd: float) -> None:
+        told.append((plan_usd, bound_usd))
+        if np.isfinite(plan_usd):
+            session.stop.set()
+
+    # Not proven to the optimum within minutes.
+    status, x = session.solve_mip(gap=0.0, time_limit_s=60.0, on_progress=on_progress)
+    assert status == "interrupted"
+    assert len(x)
+    plan_usd, bound_usd = told[-1]
+    assert bound_usd <= plan_usd
+    cost = float(session.matrix.objective @ x) + session.matrix.offset
+    assert cost <= plan_usd * (1 + 1e-6)

@@ -148,6 +148,18 @@ def test_ctrl_c_keeps_the_best_plan() -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_ctrl_c_while_highs_improves_keeps_the_best_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = sys.modules["planner.solve.run"]
+    monkeypatch.setattr(run, "SMALL", 0)
+    monkeypatch.setattr(run, "FIRST_NODES", 1)
+    progress, seen = at_first(lambda event: event.phase == "improve", ctrl_c)
+    plan = planner.solve(random_case(SEED), gap=0.0, progress=progress)
+    assert plan.status == "interrupted"
+    assert seen[-1].phase == "improve"
+    assert plan.objective_usd > plan.bound_usd
+    audit_plan(plan).require()
+
+
 def test_ctrl_c_before_any_plan_says_so() -> None:
     before = signal.getsignal(signal.SIGINT)
     progress, _ = at_first(relaxed, ctrl_c)
