@@ -40,9 +40,11 @@ def survey(rounds: Rounds, x: Floats) -> Survey:
         for s, k in np.argwhere(asked.owed[:, t, :].T).tolist():
             stands = np.where(asked.serves[k, :, t], chips[k, :, t, s], 0.0)
             routing = problem.solve(asked.least[k, :, t, s], stands)
-            # What nobody asks for may flow as well, at no cost.
-            wanted = asked.least[k, :, t, s] > 0
-            some = (routing.flow > DUST_CHIPS) & wanted[problem.pairs[0]]
+            # What nobody asks for may flow as well, at no cost; and what cannot be, within the
+            # solver's tolerance.
+            wanted, there = asked.least[k, :, t, s] > 0, stands > 0.0
+            some = wanted[problem.pairs[0]] & there[problem.pairs[1]]
+            some &= routing.flow > DUST_CHIPS
             parts = (part[some].tolist() for part in problem.pairs)
             for w, p, flow in zip(*parts, routing.flow[some].tolist(), strict=True):
                 cover[k, w, p, t, s] = flow

@@ -15,6 +15,8 @@ from planner.case.rules import Contingency, Survival
 from planner.instance import build_instance
 from planner.plan import Plan, load_plan
 from planner.redundancy.mode import redundancy_mode
+from planner.solve.transport import Floats, Routing, Transport
+from planner.values import DUST_CHIPS
 
 GAP = 1e-6
 CONTINGENCIES = (
@@ -105,6 +107,22 @@ def test_a_missing_flow_is_found(rounds: Plan) -> None:
     least = flows.sort_values("chips", ascending=False, ignore_index=True).iloc[1:]
     plan = Plan(rounds.case, {**rounds.tables, "contingency_flows": least}, rounds.summary)
     assert any(f.check == "contingencies" for f in audit_plan(plan).findings)
+
+
+def test_a_solvers_tolerance_is_no_flow_on_what_is_lost(
+    case: Case, rounds: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A column that is held at 0 comes back as some 1e-6 chips."""
+    exact = Transport.solve
+
+    def nearly(self: Transport, least: Floats, chips: Floats) -> Routing:
+        found = exact(self, least, chips)
+        return replace(found, flow=found.flow + 2 * DUST_CHIPS)
+
+    monkeypatch.setattr(Transport, "solve", nearly)
+    plan = planner.solve(case, gap=GAP, redundancy="rounds")
+    # Pools that cannot serve a workload have no column; those that are lost have.
+    assert not any(f.place.startswith("flow ") for f in audit_plan(plan).findings)
 
 
 def test_the_size_chooses(case: Case) -> None:
