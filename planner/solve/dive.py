@@ -118,7 +118,7 @@ class Dive:
             if self._mended[first] % 2:
                 ways.reverse()
             self._mended[first] += 1
-            result, after = mend(session, first, ways, self._room, (free[0], free[1]))
+            result, after = mend(session, first, ways, self._room, (free[0], free[1]), self._pack)
             self._freed += (after.low < after.high) & (self._room.low == self._room.high)
             self._room = after
         if result.status == "optimal":

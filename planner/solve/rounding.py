@@ -145,12 +145,14 @@ def mend(
     values: list[float],
     room: Activity,
     every: tuple[Floats, Floats],
+    pack: Ints,
 ) -> tuple[LpResult, Activity]:
     """Fix a column that can go neither way after others were fixed: some of those are open again.
 
     It gets the first of the `values` that can be. What opens are the columns that stand in a
-    proof of the infeasibility, where their bounds of the node, `every`, would weaken it. Returns
-    the activity it led to.
+    proof of the infeasibility, where their bounds of the node, `every`, would weaken it; a choice
+    of a packing (`pack`: row [column], -1 without one) is not taken again. Returns the activity
+    it led to.
     """
     integer = np.flatnonzero(session.matrix.integer)
     basis = session.basis()
@@ -168,6 +170,9 @@ def mend(
             session.set_basis(basis)
             low, high = tried.low.copy(), tried.high.copy()
             low[freed], high[freed] = every[0][freed], every[1][freed]
+            # A choice among those that exclude one another would be taken again: now another.
+            chosen = freed[(tried.low[freed] == 1.0) & (pack[freed] >= 0)]
+            low[chosen] = high[chosen] = 0.0
             tried = Activity(session.matrix, low, high)
         if result.status != "infeasible":
             return result, tried

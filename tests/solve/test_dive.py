@@ -10,7 +10,8 @@ import scipy.sparse as sp
 
 from planner.matrix import Matrix
 from planner.solve.dive import Dive
-from planner.solve.rounding import packings
+from planner.solve.propagate import Activity
+from planner.solve.rounding import mend, packings
 from planner.solve.session import LpResult, Session
 
 DIVE = sys.modules["planner.solve.dive"]
@@ -67,6 +68,24 @@ def test_a_dead_end_opens_what_it_rests_on() -> None:
 def test_a_dead_end_without_mending_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DIVE, "MOST_MENDS", 0)
     assert dived(RAMP) is None
+
+
+def test_a_choice_that_a_dead_end_rests_on_is_not_taken_again() -> None:
+    """The first place needs 2.04 lots, of which 2.6 can be had: neither two nor three will do."""
+    matrix = matrix_of(
+        [[1.0, 1.0, 0.0], [-2.04, 0.0, 1.0], [0.0, 0.0, 1.0]],
+        [1.0, 0.0, -np.inf],
+        [1.0, np.inf, 2.6],
+        [0.0, 1.0, 1.0],
+        9.0,
+    )
+    every = matrix.lower, np.array([1.0, 1.0, 9.0])
+    room = Activity(matrix, *every)
+    room.fix(0, 1.0)
+    result, after = mend(Session(matrix), 2, [3.0, 2.0], room, every, packings(matrix))
+    assert result.status == "optimal"
+    assert result.x.tolist() == [0.0, 1.0, 2.0]
+    assert (after.low[0], after.high[0]) == (0.0, 0.0)
 
 
 def test_a_problem_without_whole_numbers_ends() -> None:
