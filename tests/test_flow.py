@@ -59,7 +59,12 @@ SEAMS = {
         "planner.matrix",
         "planner.solve.other",
     ),
-    "highspy": ("planner.solve.session", "planner.solve.transport", "planner.sweep.exact"),
+    "highspy": (
+        "planner.solve.session",
+        "planner.solve.watch",
+        "planner.solve.transport",
+        "planner.sweep.exact",
+    ),  # fmt: skip
     "pydantic": ("planner.case", "planner.cli", "planner.melange", "planner.sweep.spec"),
     "matplotlib": ("planner.plot",),
     "jinja2": ("planner.report",),
