@@ -64,7 +64,7 @@ SEAMS = {
         "planner.solve.watch",
         "planner.solve.transport",
         "planner.sweep.exact",
-    ),  # fmt: skip
+    ),
     "pydantic": ("planner.case", "planner.cli", "planner.melange", "planner.sweep.spec"),
     "matplotlib": ("planner.plot",),
     "jinja2": ("planner.report",),
