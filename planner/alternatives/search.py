@@ -117,6 +117,7 @@ class Finder:
         self._thrift, self._spent = wide, part * (self.budget_usd - self.matrix.offset)
         self._price = PRICE
         self.open_mw = 0.0
+        """How far one more plan could still be where the last search found none, MW."""
         self._basis: Basis | None = None
         self._started = time.perf_counter()
 

@@ -42,7 +42,7 @@ class Search:
     probed: AbstractSet[int] = frozenset()
     """Ranks whose columns a dive rounds one at a time, trying the choices that exclude it."""
     sift: bool = False
-    """Whether rounds at the root and dives go without the columns that are far from being used."""
+    """Whether the search and its dives begin without the columns that are far from being used."""
     started: float = field(default_factory=time.perf_counter)
     known: float = -np.inf
     """Lower bound that is proven elsewhere, USD; it counts for the gap alone."""

@@ -1,4 +1,4 @@
-"""One HiGHS instance fed with arrays; with `watch`, the only module that knows highspy.
+"""One HiGHS instance fed with arrays.
 
 Chips, requests and their rows are passed in thousands and USD in millions, so that the solver's
 absolute tolerances fit; values come back in the units of the matrix.

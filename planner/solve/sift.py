@@ -1,9 +1,8 @@
 """Sift: hold only the columns that can matter, so that the many relaxations of a dive are small.
 
 Of the flows of a large case most are far from ever being used: their reduced cost at a relaxation
-is a large part of what they cost. Rounds of lazy rows and dives, which solve dozens of nearby
-relaxations, do without them. Bounds are proven on relaxations over all columns; a plan found
-without some columns is a plan.
+is a large part of what they cost. Searches and dives, which solve dozens of nearby relaxations,
+begin without them and take in those that a relaxation wants.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import pytest
 import planner
 from planner.audit.folder import audit_plan
 from planner.case import load_case
+from planner.example_cases import example_folder
 from planner.instance import build_instance
 from planner.redundancy.mode import Redundancy
 from planner.redundancy.problem import compiled_problem
@@ -50,6 +51,12 @@ def test_what_makes_up_for_a_rule_is_always_held(few: None) -> None:
     inner = sifted(session, session.solve_lp())
     for component in ("unserved", "missed"):
         assert inner.active[matrix.columns[component]].all()
+
+
+def test_what_is_held_for_its_cost_is_a_term_of_cost() -> None:
+    """A term by another name would hold nothing, and nothing would say so."""
+    matrix, _ = compiled_problem(build_instance(load_case(example_folder("claude"))))
+    assert set(SIFT.SLACKS) <= set(matrix.cost_terms)
 
 
 def test_a_column_that_must_be_there_cannot_be_left_out() -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -20,9 +21,11 @@ from planner.case.write import save_case
 from planner.equations import Equation, Model
 from planner.equations.sets import rows
 from planner.errors import InfeasibleError, UnprovenError
+from planner.generate import generated_case
 from planner.instance import Instance
 from planner.solve import branch
 from planner.solve.options import Event, relative_gap
+from planner.solve.session import Session
 from tests.cases import claude_without_rules, random_case, small_case, small_plan, tiny_case
 
 SEED = 28
@@ -152,8 +155,19 @@ def test_ctrl_c_while_highs_improves_keeps_the_best_plan(monkeypatch: pytest.Mon
     run = sys.modules["planner.solve.run"]
     monkeypatch.setattr(run, "SMALL", 0)
     monkeypatch.setattr(run, "FIRST_NODES", 1)
+    said: list[str] = []
+    ask = Session.solve_mip
+
+    def noted(self: Session, *args: Any, **more: Any) -> tuple[str, Any]:
+        status, x = ask(self, *args, **more)
+        said.append(status)
+        return status, x
+
+    monkeypatch.setattr(Session, "solve_mip", noted)
     progress, seen = at_first(lambda event: event.phase == "improve", ctrl_c)
-    plan = planner.solve(random_case(SEED), gap=0.0, progress=progress)
+    # HiGHS needs minutes for the optimum of this one.
+    plan = planner.solve(generated_case(1_500, 3), gap=0.0, progress=progress)
+    assert said == ["interrupted"]
     assert plan.status == "interrupted"
     assert seen[-1].phase == "improve"
     assert plan.objective_usd > plan.bound_usd
