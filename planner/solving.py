@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from typing import Any
 
@@ -215,6 +215,8 @@ def _labels(blocks: dict[str, slice], index: Mapping[str, Sequence[Any]]) -> Any
     starts = np.array([block.start for block in blocks.values()])
     names = list(blocks)
 
+    # Most leaves have duals on the same rows.
+    @cache
     def label(position: int) -> tuple[str, str]:
         # Empty blocks share their start with the next one; the last of them holds the position.
         at = int(np.searchsorted(starts, position, side="right")) - 1
@@ -266,12 +268,18 @@ def _summary(
             "proxy_architectures": {m.model: m.architecture for m in case.models if m.proxy},
         },
         "plausibility": plausibility(inst, values),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in PACKAGES},
-        },
+        "versions": dict(_versions()),
         "case_sha256": case.sha256(),
     }
+
+
+@cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    """Names and versions of Python and of `PACKAGES`."""
+    return (
+        ("python", platform.python_version()),
+        *((name, version(name)) for name in PACKAGES),
+    )
 
 
 def peak_memory_mb() -> float:

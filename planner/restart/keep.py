@@ -54,29 +54,37 @@ def restart_table(inst: Instance, solution: Solution) -> pd.DataFrame:
 
 def _axes(names: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
     rows = [(axis, i, label) for axis, labels in names.items() for i, label in enumerate(labels)]
-    frame = pd.DataFrame(rows, columns=["name", "i0", "label"])
-    frame["part"], frame["value"] = "axis", 0.0
-    for i in range(1, MOST_PARTS):
-        frame[f"i{i}"] = -1
-    return frame[COLUMNS]
+    index = np.full((len(rows), MOST_PARTS), -1, dtype=np.int64)
+    index[:, 0] = [i for _, i, _ in rows]
+    axes, labels = [axis for axis, _, _ in rows], [label for _, _, label in rows]
+    return _frame("axis", axes, labels, index, np.zeros(len(rows)))
 
 
 def _members(part: str, at: tuple[Any, Any], positions: Ints, values: Floats) -> pd.DataFrame:
     blocks, labels = at
     names: list[str] = []
-    index = np.full((len(positions), MOST_PARTS), -1, dtype=np.int64)
-    done = 0
+    index: list[Ints] = [np.zeros((0, MOST_PARTS), dtype=np.int64)]
+    kept: list[Floats] = [np.zeros(0)]
     for name, block in blocks.items():
-        inside = positions[(positions >= block.start) & (positions < block.stop)] - block.start
-        if len(inside) and name in AXES:
-            found = np.array([labels[name][i] for i in inside.tolist()], dtype=np.int64)
-            found = found.reshape(len(inside), -1)
-            index[done : done + len(inside), : found.shape[1]] = found
-        names += [name] * len(inside)
-        done += len(inside)
-    frame = pd.DataFrame(index, columns=PARTS)
-    frame["part"], frame["name"], frame["label"], frame["value"] = part, names, "", values
-    return frame[frame.name.isin(AXES)][COLUMNS]
+        inside = (positions >= block.start) & (positions < block.stop)
+        if name not in AXES or not inside.any():
+            continue
+        found = [labels[name][i] for i in (positions[inside] - block.start).tolist()]
+        members = np.full((len(found), MOST_PARTS), -1, dtype=np.int64)
+        known = np.array(found, dtype=np.int64).reshape(len(found), -1)
+        members[:, : known.shape[1]] = known
+        names += [name] * len(found)
+        index.append(members)
+        kept.append(values[inside])
+    return _frame(part, names, "", np.concatenate(index), np.concatenate(kept))
+
+
+def _frame(
+    part: str, names: list[str], label: str | list[str], index: Ints, values: Floats
+) -> pd.DataFrame:
+    """Rows of one part; the index is that of the members [row, index part]."""
+    parts = {name: index[:, i] for i, name in enumerate(PARTS)}
+    return pd.DataFrame({"part": part, "name": names, "label": label, **parts, "value": values})
 
 
 def restart_of(plan: Plan) -> pd.DataFrame:

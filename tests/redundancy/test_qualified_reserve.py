@@ -22,7 +22,7 @@ from planner.redundancy.rounds import Rounds
 from planner.solve.session import Session
 from tests.redundancy.test_rounds import GAP, resilient
 
-WAITING = ("gb200", "trn2", "tpu-v6e")
+WAITING = ("trn2", "tpu-v6e")
 COST_USD = 2e7
 
 

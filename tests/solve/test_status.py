@@ -202,7 +202,7 @@ def test_a_second_ctrl_c_ends_the_program() -> None:
 def test_ctrl_c_on_a_terminal(tmp_path: Path) -> None:
     """The whole way: `planner solve` on a terminal, SIGINT once it shows a plan."""
     run = tmp_path / "run"
-    save_case(claude_without_rules(), tmp_path / "case")
+    save_case(generated_case(13_000, 1), tmp_path / "case")
     ours, theirs = pty.openpty()
     command = [
         sys.executable, "-m", "tests.run_planner", "solve", str(tmp_path / "case"), "--gap", "0",
