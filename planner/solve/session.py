@@ -360,8 +360,8 @@ class Session:
         whole = np.where(self.matrix.integer[self._at], 1, 0).astype(np.uint8)
         h.changeColsIntegrality(n, np.arange(n, dtype=np.int32), whole)
         h.setOptionValue("mip_rel_gap", gap)
-        limit = 1e30 if time_limit_s is None else h.getRunTime() + max(time_limit_s, 0.01)
-        h.setOptionValue("time_limit", limit)
+        # A search counts its own seconds, unlike a relaxation.
+        h.setOptionValue("time_limit", 1e30 if time_limit_s is None else max(time_limit_s, 0.01))
         self._watch.on_mip = on_progress
         self._watch.heed = True
         if start is not None:

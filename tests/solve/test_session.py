@@ -91,3 +91,15 @@ def test_a_search_of_highs_tells_how_far_it_is_and_can_be_stopped() -> None:
     assert bound_usd <= plan_usd
     cost = float(session.matrix.objective @ x) + session.matrix.offset
     assert cost <= plan_usd * (1 + 1e-6)
+
+
+def test_a_search_has_its_own_seconds_and_a_relaxation_those_since_the_beginning() -> None:
+    """HiGHS counts a relaxation's limit from its first run on, and a search's from its own."""
+    session = Session(compile_model(build_model(build_instance(generated_case(1_500, 3)))))
+    highs = session._highs
+    session.solve_lp()
+    before = highs.getRunTime()
+    session.solve_mip(gap=0.0, time_limit_s=0.25)
+    assert highs.getOptionValue("time_limit")[1] == 0.25
+    session.solve_lp(time_limit_s=60.0)
+    assert highs.getOptionValue("time_limit")[1] > 60.0 + before

@@ -26,7 +26,7 @@ from planner.instance import Instance
 from planner.solve import branch
 from planner.solve.options import Event, relative_gap
 from planner.solve.session import Session
-from tests.cases import claude_without_rules, random_case, small_case, small_plan, tiny_case
+from tests.cases import random_case, small_case, small_plan, tiny_case
 
 SEED = 28
 """A random case whose tree has some thirty nodes."""
