@@ -194,7 +194,8 @@ def test_on_a_dask_cluster(tmp_path: Path, processes: bool) -> None:
             n_workers=1 + processes,
             threads_per_worker=1,
             processes=processes,
-            dashboard_address=None,
+            # Any free port: without an address it is 8787, with a warning where that is taken.
+            dashboard_address="127.0.0.1:0",
         ) as cluster,
         distributed.Client(cluster) as client,
         joblib.parallel_config(backend="dask"),
