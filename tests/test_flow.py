@@ -48,6 +48,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("planner.report", "planner.workbook"),
     ("planner.__init__",),
     ("planner.cli",),
+    ("planner.__main__",),
 )
 """A module imports from rows above its own, and from its own package."""
 

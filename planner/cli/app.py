@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import traceback
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+import planner
 from planner.errors import InputError, PlannerError
 
 LOG_FILE = "planner-error.log"
@@ -28,6 +30,22 @@ app = typer.Typer(
 # Without emoji: `chips.csv:100:` is a line number.
 out = Console(width=None if sys.stdout.isatty() else 120, emoji=False)
 err = Console(stderr=True, emoji=False)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        out.print(f"planner {planner.__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Options of the program itself."""
 
 
 def main() -> None:

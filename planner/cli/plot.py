@@ -37,7 +37,8 @@ def _drawings(
         rows, columns = two
         heat = heat_frame(result, rows, columns, less=less)
         exact = all(one is None or one.exact for one in (result, less))
-        of = "" if exact else "at least" if less is None else "of lower bounds"
+        cost = "cost" if exact else "lower bound of cost"
+        of = cost if less is None else f"{cost} less the other plan's"
         out["heat_map"] = lambda: plot.heat_map(heat, rows=rows, columns=columns, name=of)
     return out
 

@@ -113,13 +113,23 @@ def tornado(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def _cells(values: npt.NDArray[np.float64], room_pt: float) -> list[str] | None:
-    """Numbers of cells, to the place that tells a tenth of their range; None without room."""
+    """Numbers of cells, to the place that tells a tenth of their range; None without room.
+
+    Up to two places more where a number would else be told as 0, and there is room.
+    """
     known = values[np.isfinite(values)]
     span = float(np.ptp(known)) if len(known) else 0.0
     step = (span if span > 0 else abs(float(known[0])) if len(known) else 0.0) / 10
-    places = min(9, max(0, -int(np.floor(np.log10(step))) if step > 0 else 0))
-    words = [f"{value:,.{places}f}" if np.isfinite(value) else "" for value in values.ravel()]
-    return words if max(map(len, words)) * 0.62 * SMALL <= room_pt else None
+    least = min(9, max(0, -int(np.floor(np.log10(step))) if step > 0 else 0))
+    size = np.abs(known[known != 0.0])
+    wanted = int(np.ceil(-np.log10(2.0 * size.min()))) if len(size) else 0
+    for places in range(max(least, min(wanted, least + 2)), least - 1, -1):
+        # Adding 0 makes 0 of -0.
+        said = [round(float(v), places) + 0.0 for v in values.ravel()]
+        words = [f"{value:,.{places}f}" if np.isfinite(value) else "" for value in said]
+        if max(map(len, words)) * 0.62 * SMALL <= room_pt:
+            return words
+    return None
 
 
 def _in_unit(frame: pd.DataFrame, words: str | None) -> tuple[pd.Series[float], str]:

@@ -101,6 +101,12 @@ def test_the_commands_that_are_promised_are_there() -> None:
     assert {"new", "check", "solve", "show", "audit"} <= set(COMMANDS)
 
 
+def test_the_program_runs_as_a_module_and_tells_its_version() -> None:
+    as_module = [sys.executable, "-m", "planner", "--version"]
+    said = subprocess.run(as_module, capture_output=True, text=True, check=True)
+    assert said.stdout == f"planner {planner.__version__}\n"
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_shows_an_example(command: str, here: Here) -> None:
     ran = here(command, "--help")

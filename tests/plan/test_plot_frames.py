@@ -85,6 +85,17 @@ def test_cells_of_a_heat_map_tell_its_range_apart_or_say_nothing() -> None:
     assert not plot.heat_map(cells(12, -1e4, 1e4), words="x").texts
 
 
+def test_a_small_cell_beside_large_ones_is_not_told_as_nothing() -> None:
+    frame = cells(3, 0.0, 12.0)
+    frame["value"] = 12.0
+    frame.loc[:2, "value"] = [-0.089, 0.0, -0.0004]
+    told = [text.get_text() for text in plot.heat_map(frame, words="x").texts]
+    assert told[:4] == ["-0.09", "0.00", "0.00", "12.00"]
+    frame.loc[2, "value"] = 12.0
+    told = [text.get_text() for text in plot.heat_map(frame, words="x").texts]
+    assert told[:4] == ["-0.1", "0.0", "12.0", "12.0"]
+
+
 @pytest.mark.parametrize(("size", "unit"), [(1.0, "billion USD"), (1e3, "million USD")])
 def test_a_heat_map_names_its_axes_and_finds_a_unit(size: float, unit: str) -> None:
     costs = cells(3, 91.1e9 / size, 91.7e9 / size).rename(columns={"value": "usd"})

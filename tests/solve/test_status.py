@@ -205,7 +205,7 @@ def test_ctrl_c_on_a_terminal(tmp_path: Path) -> None:
     save_case(generated_case(13_000, 1), tmp_path / "case")
     ours, theirs = pty.openpty()
     command = [
-        sys.executable, "-m", "tests.run_planner", "solve", str(tmp_path / "case"), "--gap", "0",
+        sys.executable, "-m", "planner", "solve", str(tmp_path / "case"), "--gap", "0",
         "--out", str(run), "--no-figures", "--json",
     ]  # fmt: skip
     root = Path(__file__).parents[2]
