@@ -20,6 +20,7 @@ from planner.case.calendar import SECONDS_PER_HOUR
 from planner.case.commercial import Offer
 from planner.instance import Instance
 from planner.instance.procurement import offers_of
+from planner.instance.starts import most_lots
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -222,18 +223,17 @@ def _supply_shares(case: Case, inst: Instance) -> Floats:
 def lots_by_supply(inst: Instance) -> npt.NDArray[np.bool_]:
     """Starts whose most lots only repeat in whole lots what the pool has room for [j].
 
-    The least room over the term (what is allotted, for renewals what they can keep too), in
-    whole lots, and chips that are all delivered at once; where the most is smaller than that, the
-    offer sets it.
+    The least room in the horizon (what is allotted, for renewals what they can keep too) for the
+    part of the lots that is delivered then; where the most is smaller, the offer sets it, or what
+    is delivered past the horizon.
     """
     st, pools, renews = inst.starts, inst.pools, inst.options.renews
     out = np.zeros(len(st.names), dtype=bool)
     for j, p in enumerate(st.pool.tolist()):
-        covered = st.active[j] > 0
-        most = pools.limit[p] if renews[j] else pools.allotted[p]
-        room = float(np.min(most[covered], initial=np.inf))
-        by_room = np.isfinite(room) and int((room + 1e-6) // st.lot_chips[j]) == st.max_lots[j]
-        out[j] = by_room and bool((st.active[j][covered] == 1.0).all()) and st.min_lots[j] <= 1
+        room = pools.limit[p] if renews[j] else pools.allotted[p]
+        out[j] = st.min_lots[j] <= 1 and st.max_lots[j] == most_lots(
+            room, st.active[j], float(st.lot_chips[j])
+        )
     return out
 
 

@@ -45,11 +45,11 @@ class Offer(Record):
     goodput_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
     """Pay as you go: share of billed chips that do work (interruptions, start-up)."""
     price_usd_per_chip_hour: NonNegative
-    """Price at the case's start, before the region's multiplier, USD per chip and hour."""
+    """Price for a start with the case, before the region's multiplier, USD per chip and hour."""
     price_trend_per_year: Annotated[float, Field(gt=-1, le=5, allow_inf_nan=False)] = 0.0
-    """Relative change of the price a year: -0.08 = 8 % cheaper each year."""
+    """Relative change of the price a year later that a start is: -0.08 = 8 % cheaper."""
     floating: bool = False
-    """Whether a running contract follows the trend; otherwise its price is fixed at signing."""
+    """Whether a running contract follows the trend; otherwise it keeps the price of its start."""
     term_months: Annotated[int, Field(ge=0, le=240)] = 0
     """Length of the contract, months; 0 for pay as you go."""
     lead_days: Annotated[int, Field(ge=0, le=3650)] = 0

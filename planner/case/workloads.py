@@ -124,7 +124,7 @@ class TrainingRun(Record):
     deadline: PeriodLabel
     """Last period in which it may run."""
     max_chips: Positive | None = None
-    """Largest cluster, chips; empty = no limit."""
+    """Largest cluster, chips that are usable; empty = no limit."""
     precision: Literal["bf16", "fp8"] = "bf16"
     """Precision of the matrix work; FP8 runs at the chip's FP8 peak and the same MFU."""
     allowed_chips: Names = ("*",)

@@ -99,7 +99,7 @@ def _signed(signed: pd.DataFrame) -> Table:
 def _existing(existing: pd.DataFrame, console: Console) -> None:
     left = existing[existing.decision == "leave"]
     for name, lines in left.groupby("contract"):
-        saved = lines.payments_saved_usd.sum() / 1e9
+        saved = (lines.payments_saved_usd.sum() - lines.exit_fee_usd.sum()) / 1e9
         when = lines.left_from.iloc[0]
         console.print(f"leave contract {name} from {when}: saves {saved:,.3f} billion USD")
 

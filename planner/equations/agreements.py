@@ -20,7 +20,7 @@ def deals(m: Model, inst: Instance) -> None:
             >= minimum[d] * (sum_t sign[d,t], or 1 when it is signed already)
 
     for every deal d and every start j of an offer that needs a deal under negotiation, whose
-    lots must be signed lead days after the deal. deal_shortfall[d] >= 0 is paid at the horizon.
+    lots must be signed lead days after the deal. deal_shortfall[d] >= 0 is paid in the last period.
     """
     d_, st = inst.rules.deals, inst.starts
     keys = [(d, t) for d, t in np.argwhere(d_.sign_in).tolist()]

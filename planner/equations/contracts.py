@@ -15,7 +15,7 @@ def leaving(m: Model, inst: Instance) -> None:
         sum_t leave[k,t] <= 1
 
     for every contract k that notice can end before its end; leave is binary and exists from
-    the first period that starts after as_of + notice.
+    the first period that starts on or after as_of + notice.
     """
     keys = [(k, t) for k in range(len(inst.contracts.names)) for t in leave_periods(inst, k)]
     m.LEAVE = pyo.Set(dimen=2, initialize=keys)

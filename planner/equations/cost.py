@@ -54,6 +54,9 @@ def new_contracts(m: Model, inst: Instance) -> None:
 def pay_as_you_go(m: Model, inst: Instance) -> None:
     """Chips by the hour, provisioned for the peak of a slice and billed for its mean.
 
+    The mean is that of interactive demand, whatever the chips do: deferrable work and training on
+    them, which could fill every hour, are billed too little by 1 - billed_share.
+
     sum_{v,t,s} discount[t] * price[v,t] * slot_hours[t,s] * billed_share[t,s] * hourly[v,t,s]
     """
     pay, time = inst.pay, inst.time
@@ -69,7 +72,9 @@ def pay_as_you_go(m: Model, inst: Instance) -> None:
 
 
 def liability_past_horizon(m: Model, inst: Instance) -> None:
-    """What contracts still owe after the horizon, charged in full.
+    """What contracts still owe after the horizon: all of it, or their exit fee then if it is less.
+
+    The fee only where their notice allows to leave at the end of the horizon.
 
     sum_j liability[j] * lots[j] + sum_l liability[l] * (1 - sum_t leave[k(l),t])
     """
@@ -80,7 +85,8 @@ def salvage_past_horizon(m: Model, inst: Instance) -> None:
     """What those contracts are worth then, less: - sum_j credit[j] * lots[j], lines alike.
 
     credit = haircut x discounted min(locked price, market price then) x chip-hours after the
-    horizon. Without it a term charged only for its periods inside the horizon would make every
+    horizon; the market is the same offer for a lot, the cheapest term offer for a signed line or
+    an option. Without it a term charged only for its periods inside the horizon would make every
     late purchase a long one.
     """
     _horizon_end(m, inst, "salvage", -inst.starts.credit_usd, -inst.contracts.credit_usd)

@@ -13,8 +13,8 @@ ROWS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         ("pool", "period"),
     ),
     "supply": ("supply.csv", "chips that the provider allots", ("pool", "period", "slice")),
-    "supply_contracts": ("supply.csv", "chips that the provider allots", ("pool", "period")),
     "supply_lots": ("supply.csv", "chips that the provider allots, to lots of", ("start",)),
+    "supply_contracts": ("supply.csv", "chips that the provider allots", ("pool", "period")),
     "renewed_supply": (
         "options.csv",
         "renewed chips bring the allocation that they had",

@@ -234,7 +234,7 @@ def _kept(
 
 
 def _supply_rows(inst: Instance, raised: Instance, m: Matrix) -> Iterable[Added]:
-    """Supply where the bound of a column said it: contracts without hours, lots on a ramp."""
+    """Supply where the bound of a column said it: contracts without hours, ramps past the end."""
     allotted, room = inst.pools.allotted, raised.pools.allotted
     supplied = {(p, t) for p, t, _ in m.row_index.get("supply", ())}
     first = m.columns["contracted"].start
@@ -243,13 +243,10 @@ def _supply_rows(inst: Instance, raised: Instance, m: Matrix) -> Iterable[Added]
             most = float(allotted[p, t])
             yield "supply_contracts", (p, t), first + i, 1.0, most, ("supply", p), True
     starts, first = raised.starts, m.columns["lots"].start
-    for j in range(len(starts.names)):
-        share, p = starts.active[j], int(starts.pool[j])
-        covered = share > 0
-        if ((share < 1) & covered).any():
-            here, there = (float(x[p][covered].min()) for x in (allotted, room))
-            size = float(starts.lot_chips[j])
-            yield "supply_lots", j, first + j, size, here, ("supply", p), there > here
+    for j in np.flatnonzero((starts.active[:, -1] > 0) & (starts.active[:, -1] < 1)).tolist():
+        # Room in the horizon has rows; past it the last period's room holds (`most_lots`).
+        p, last = int(starts.pool[j]), float(starts.lot_chips[j])
+        yield "supply_lots", j, first + j, last, float(allotted[p, -1]), ("supply", p), True
 
 
 def _most_lots(case: Case, raised: Instance, m: Matrix) -> Iterable[Added]:

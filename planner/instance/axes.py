@@ -216,7 +216,7 @@ class Starts:
     credit_usd: Floats
     """Salvage value of one lot after the horizon, discounted [j]."""
     price_usd_per_chip_hour: Floats
-    """Price at signing in this pool [j]."""
+    """Price of a start in its period in this pool, known when it is signed [j]."""
     price_basis: Strings
     """Basis of the price [j]."""
     deal: Strings

@@ -9,7 +9,7 @@ import numpy as np
 
 from planner.case import Calendar, Case, most_specific
 from planner.case.commercial import Contract, Offer
-from planner.instance.axes import Contracts, Floats, PayAsYouGo, Pools
+from planner.instance.axes import Contracts, Floats, Ints, PayAsYouGo, Pools
 
 _POOL = ("cloud", "region", "chip")
 
@@ -54,7 +54,8 @@ def contracts_of(case: Case, offers: dict[int, list[Offer]]) -> Contracts:
     """Existing contracts as arrays; `offers` holds the term offers of each pool.
 
     Past the horizon a line is worth haircut x min(its price, the cheapest term offer's price
-    then) and owes its price; both are discounted.
+    then) and owes its price; both are discounted. A contract whose notice allows it is left at the
+    end of the horizon where its exit fee is less than that.
     """
     calendar = case.calendar
     horizon = len(calendar)
@@ -96,20 +97,47 @@ def contracts_of(case: Case, offers: dict[int, list[Offer]]) -> Contracts:
             notice = timedelta(days=line.notice_days or 0)
             first = calendar.first_from(case.settings.as_of + notice)
             leave_from[k] = min(leave_from[k], max(begun, first))
+    of_line = np.array([names.index(c.contract) for c in case.contracts], dtype=np.int64)
+    fee = np.array([c.exit_fee_usd for c in case.contracts])
+    owed, worth_then = _end_of_horizon(case, of_line, fee, np.array(liability), np.array(credit))
     empty = np.zeros((0, horizon))
     return Contracts(
         names=names,
         leave_from=leave_from.astype(np.int64),
         leave_until=leave_until,
         line_names=tuple(f"{c.contract}: {c.cloud}/{c.region}/{c.chip}" for c in case.contracts),
-        line_contract=np.array([names.index(c.contract) for c in case.contracts], dtype=np.int64),
+        line_contract=of_line,
         line_pool=np.array(pools, dtype=np.int64),
         chips=np.array(rows["chips"]) if pools else empty,
         payment_usd=np.array(rows["payment"]) if pools else empty,
-        exit_fee_usd=np.array([c.exit_fee_usd for c in case.contracts]),
-        liability_usd=np.array(liability),
-        credit_usd=np.array(credit),
+        exit_fee_usd=fee,
+        liability_usd=owed,
+        credit_usd=worth_then,
     )
+
+
+def _end_of_horizon(
+    case: Case, of_line: Ints, fee: Floats, owed: Floats, worth: Floats
+) -> tuple[Floats, Floats]:
+    """What lines owe and are worth past the horizon [l]: their exit fee where leaving costs less.
+
+    A contract is kept or left as a whole; it can be left once its notice is over.
+    """
+    end, last = case.calendar.starts[-1], len(case.calendar)
+    # The day after the horizon, when a contract that is left then pays its fee.
+    rate = case.settings.discount_rate_per_year
+    fee_then = fee * float(discount(case.calendar.extended(1), rate, middle=False)[last])
+    for k in range(int(of_line.max(initial=-1)) + 1):
+        mine = of_line == k
+        lines = [line for line, here in zip(case.contracts, mine, strict=True) if here]
+        free = any(
+            not line.take_or_pay
+            and case.settings.as_of + timedelta(days=line.notice_days or 0) <= end
+            for line in lines
+        )
+        if free and float((owed - worth)[mine].sum()) > float(fee_then[mine].sum()):
+            owed[mine], worth[mine] = fee_then[mine], 0.0
+    return owed, worth
 
 
 def _periods_after(calendar: Calendar, line: Contract) -> int:

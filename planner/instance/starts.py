@@ -118,19 +118,25 @@ class _Rows:
         return Starts(**arrays)
 
 
-def _most(room: Floats, share: Floats, lot_chips: float) -> int:
-    """Lots that a pool has room for in every period that they cover."""
-    least = float(np.min(room[share[: len(room)] > 0], initial=np.inf))
+def most_lots(room: Floats, share: Floats, lot_chips: float) -> int:
+    """Lots that a pool has room for: what is delivered of them, in every period they cover.
+
+    Past the horizon the last period's room holds: nobody signs for more than is known of.
+    """
+    known = np.append(room, np.full(max(0, len(share) - len(room)), room[-1]))[: len(share)]
+    active = share > 0
+    least = float(np.min(known[active] / share[active], initial=np.inf))
     return int((least + 1e-6) // lot_chips) if np.isfinite(least) else 0
 
 
 def _offer_starts(rows: _Rows, case: Case, pools: Pools, p: int, offer: Offer) -> None:
-    """Starts of an offer in a pool; its price is locked at signing unless it is floating."""
+    """Starts of an offer in a pool; each keeps the price of its period unless it is floating."""
     term = offer.term_months // case.calendar.months
     path = price_path(offer, rows.longer, rows.multiplier[p])
     for t in startable(case, offer):
         share = delivered_share(offer.ramp, t, term, len(rows.longer))
-        most = min(_most(pools.allotted[p], share, offer.lot_chips), offer.max_lots or MOST_LOTS)
+        room = most_lots(pools.allotted[p], share, offer.lot_chips)
+        most = min(room, offer.max_lots or MOST_LOTS)
         if most < offer.min_lots:
             continue
         price = path if offer.floating else np.full(len(rows.longer), path[t])
@@ -166,7 +172,7 @@ def _option_starts(
     for t in np.flatnonzero(options.starts_in[o]).tolist():
         share = delivered_share((1.0,), t, term, len(rows.longer))
         lot = float(options.lot_chips[o])
-        most = min(_most(room, share, lot), int(options.most_lots[o]))
+        most = min(most_lots(room, share, lot), int(options.most_lots[o]))
         if most < 1:
             continue
         rows.add(

@@ -27,6 +27,8 @@ MOST_CHECKED = 150
 stake, dealt out among the kinds."""
 STEPS = (1e-3, 1e-5)
 """Steps as shares of the amount; the second only where the first finds a kink."""
+LEAST_STEP = 1e-2
+"""Smallest step, in units of the limit: a finer one drowns in the solver's tolerance."""
 AGREE = 1e-2
 """Relative difference of the one-sided prices up to which they count as one."""
 NOISE_USD = 1e-6
@@ -161,8 +163,7 @@ def _row(one: Priced, limit: Limit, price: float, amount: float, check: bool) ->
     step = 0.0
     why = "not checked: less at stake than those that are"
     if check:
-        for share in STEPS:
-            step = share * (amount or 1.0)
+        for step in sorted({max(share * amount, LEAST_STEP) for share in STEPS}, reverse=True):
             less, more = one_sided(one, limit, step)
             why = _doubt(price, less, more)
             if not why:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,7 @@ from planner.redundancy.cuts import (
 )
 from planner.redundancy.left import Left, left_of
 from planner.redundancy.promise import Promise, promise
+from planner.redundancy.side_by_side import side_by_side
 from planner.solve.transport import Transport
 
 Floats = npt.NDArray[np.float64]
@@ -48,8 +51,6 @@ class Rounds:
     """Every cut given so far, in the order of its row."""
     rounds: int = 0
     """Times that rows were given."""
-    solved: int = 0
-    """Blocks solved exactly."""
 
     def __post_init__(self) -> None:
         """One hot problem a period, made when it is first needed."""
@@ -74,8 +75,8 @@ class Rounds:
         # The blocks that known prices leave least to spare, and all of them only at the end.
         first = self.asked.blocks if self.rounds % FULL_EVERY == 0 else FIRST_BLOCKS
         for most in (first, self.asked.blocks) if exact else (0,):
-            for t in periods:
-                found += self._period(t, chips[:, :, t, :], most)
+            each = side_by_side(partial(self._period, chips, most), periods)
+            found = list(chain.from_iterable(each))
             if found:
                 break
         if not found:
@@ -96,9 +97,10 @@ class Rounds:
             np.full(len(found), np.inf),
         )
 
-    def _period(self, t: int, left: Floats, most: int) -> list[Cut]:
+    def _period(self, chips: Floats, most: int, t: int) -> list[Cut]:
         """Violated cuts of one period: what the pool knows, or what exact solves of blocks find."""
         out: list[Cut] = []
+        left = chips[:, :, t, :]
         below = np.where(self.asked.serves[:, :, t, None], left, 0.0)
         below = np.where(self.asked.owed[:, None, t, :], below, 0.0)
         for k, p, s in _worst(below, EACH_PERIOD):
@@ -107,6 +109,7 @@ class Rounds:
         violation = np.where(self.asked.owed[:, t, :], violation, -np.inf)
         order = np.argsort(-violation, axis=None, kind="stable")
         blocks = np.stack(np.unravel_index(order, violation.shape), axis=1)
+        blocks = blocks[self.asked.owed[blocks[:, 0], t, blocks[:, 1]]]
         taken: set[int] = set()
         for k, s in blocks.tolist():
             if len(out) >= EACH_PERIOD or violation[k, s] <= self.tolerance(k, t, s):
@@ -120,7 +123,7 @@ class Rounds:
         for k, s in blocks[:most].tolist():
             if len(out) >= EACH_PERIOD:
                 break
-            if self.asked.owed[k, t, s] and k not in taken:
+            if k not in taken:
                 cut_ = self._exact((k, t, s), left[k, :, s])
                 if cut_ is not None:
                     taken.add(k)
@@ -161,7 +164,6 @@ class Rounds:
         # With a little to spare first: such a routing outlives small changes of the plan.
         for share in (SPARE, 1.0):
             routing = problem.solve(self.asked.least[k, :, t, s], share * stands)
-            self.solved += 1
             if routing.short_chips <= self.tolerance(*at):
                 self._enough[at] = problem.used(routing)
                 return None

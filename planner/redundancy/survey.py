@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from planner.instance import Instance
 from planner.redundancy.cuts import NEGATIVE_CHIPS, Cut, standing_cut
 from planner.redundancy.promise import Promise
 from planner.redundancy.rounds import Rounds
+from planner.redundancy.side_by_side import side_by_side
 from planner.values import DUST_CHIPS
 
 Floats = npt.NDArray[np.float64]
@@ -31,28 +33,37 @@ class Survey:
 def survey(rounds: Rounds, x: Floats) -> Survey:
     """Route every contingency of a point; x are its columns."""
     asked = rounds.asked
-    chips = rounds.left.chips(x)
+    periods = np.flatnonzero(asked.owed.any(axis=(0, 2))).tolist()
+    each = side_by_side(partial(_period, rounds, rounds.left.chips(x)), periods)
+    cover: dict[tuple[int, int, int, int, int], float] = {}
+    for one in each:
+        cover.update(one.cover)
+    return Survey(cover, tuple(cut for one in each for cut in one.short))
+
+
+def _period(rounds: Rounds, chips: Floats, t: int) -> Survey:
+    """The blocks of a period; chips are what is left [k, p + g, t, s]."""
+    asked = rounds.asked
     cover: dict[tuple[int, int, int, int, int], float] = {}
     short: list[Cut] = []
-    for t in np.flatnonzero(asked.owed.any(axis=(0, 2))).tolist():
-        problem = rounds.new_transport(t, plain=True)
-        # Slice by slice: contingencies of one slice differ less than slices of one contingency.
-        for s, k in np.argwhere(asked.owed[:, t, :].T).tolist():
-            stands = np.where(asked.serves[k, :, t], chips[k, :, t, s], 0.0)
-            routing = problem.solve(asked.least[k, :, t, s], stands)
-            # What nobody asks for may flow as well, at no cost; and what cannot be, within the
-            # solver's tolerance.
-            wanted, there = asked.least[k, :, t, s] > 0, stands > 0.0
-            some = wanted[problem.pairs[0]] & there[problem.pairs[1]]
-            some &= routing.flow > DUST_CHIPS
-            parts = (part[some].tolist() for part in problem.pairs)
-            for w, p, flow in zip(*parts, routing.flow[some].tolist(), strict=True):
-                cover[k, w, p, t, s] = flow
-            pool = int(np.argmin(stands))
-            if stands[pool] < -NEGATIVE_CHIPS:
-                short.append(standing_cut(asked, (k, t, s), pool))
-            elif routing.short_chips > rounds.tolerance(k, t, s):
-                short.append(rounds.cut((k, t, s), routing.prices, stands))
+    problem = rounds.new_transport(t, plain=True)
+    # Slice by slice: contingencies of one slice differ less than slices of one contingency.
+    for s, k in np.argwhere(asked.owed[:, t, :].T).tolist():
+        stands = np.where(asked.serves[k, :, t], chips[k, :, t, s], 0.0)
+        routing = problem.solve(asked.least[k, :, t, s], stands)
+        # What nobody asks for may flow as well, at no cost; and what cannot be, within the
+        # solver's tolerance.
+        wanted, there = asked.least[k, :, t, s] > 0, stands > 0.0
+        some = wanted[problem.pairs[0]] & there[problem.pairs[1]]
+        some &= routing.flow > DUST_CHIPS
+        parts = (part[some].tolist() for part in problem.pairs)
+        for w, p, flow in zip(*parts, routing.flow[some].tolist(), strict=True):
+            cover[k, w, p, t, s] = flow
+        pool = int(np.argmin(stands))
+        if stands[pool] < -NEGATIVE_CHIPS:
+            short.append(standing_cut(asked, (k, t, s), pool))
+        elif routing.short_chips > rounds.tolerance(k, t, s):
+            short.append(rounds.cut((k, t, s), routing.prices, stands))
     return Survey(cover, tuple(short))
 
 

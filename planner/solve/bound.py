@@ -7,7 +7,7 @@ For any row duals y, with d = c - A'y,
 
 is at most the cost of every feasible plan, whatever the solver's tolerances were. A dual whose
 bound is infinite is set to 0 first; a reduced cost on a column without a finite bound makes the
-whole bound -infinity.
+whole bound -infinity, and so do duals that are no numbers.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def weak_duality_bound(
     """The bound of the module's formula, USD."""
     y = usable_duals(y, *row_bounds)
     reduced = c - a.T @ y
-    return offset + _selected(y, *row_bounds) + _selected(reduced, *column_bounds)
+    bound = offset + _selected(y, *row_bounds) + _selected(reduced, *column_bounds)
+    return -np.inf if np.isnan(bound) else bound
 
 
 def farkas_gap(

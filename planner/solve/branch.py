@@ -178,9 +178,7 @@ class Search:
             if batch is None:
                 break
             before = float(self.matrix.objective @ result.x)
-            session.add_rows(batch)
-            self._batches.append(batch)
-            self._held += session is self.session
+            self._join(session, batch)
             result = session.solve_lp(self.left())
             self.iterations += result.iterations
             self.tell("rounds")
@@ -198,11 +196,25 @@ class Search:
         self._held = len(self._batches)
 
     def offer(self, x: Floats, session: Session) -> None:
-        """Take x, which satisfies every row and which a session ended at, if it is the cheapest."""
+        """Take x, at which a session ended, if it is the cheapest and violates no lazy row.
+
+        Whoever tightened it may have been stopped in the middle. Rows that it violates join.
+        """
         cost = float(self.matrix.objective @ x) + self.matrix.offset
-        if cost < self.best:
-            self.best, self.best_x = cost, x
-            self.best_basis = session.basis()
+        if cost >= self.best:
+            return
+        basis = session.basis()
+        broken = None if self.lazy is None else self.lazy(x, exact=True)
+        if broken is None:
+            self.best, self.best_x, self.best_basis = cost, x, basis
+        else:
+            self._join(session, broken)
+
+    def _join(self, session: Session, batch: RowBatch) -> None:
+        """Let lazy rows join a session, and the search's own later if it is another."""
+        session.add_rows(batch)
+        self._batches.append(batch)
+        self._held += session is self.session
 
     def _dive(self, result: LpResult, at: int) -> None:
         since = time.perf_counter()
@@ -219,9 +231,9 @@ class Search:
         found = Dive(inner, self.order, self.keep_going, tighten, self.probed).run(
             result, low[self.integer], high[self.integer]
         )
-        self._catch_up()
         if found is not None:
             self.offer(found.x, inner)
+        self._catch_up()
         self._timed("dive", since)
         self.tell("dive")
 
@@ -256,10 +268,15 @@ class Search:
             raise InfeasibleError("no plan satisfies every rule, not even with fractions of lots")
         self.tell("relaxation")
         if result.status == "optimal":
-            if len(fractional(result.x, self.integer)):
+            whole = not len(fractional(result.x, self.integer))
+            if not whole:
                 self._keep(0, result.x)
-            if dive or (dive is not None and self._whole_structure(result.x)):
+            rows = self.matrix.shape[0]
+            dives = dive or (dive is not None and self._whole_structure(result.x))
+            if dives:
                 self._dive(result, 0)
+            if whole and (not dives or self.matrix.shape[0] > rows):
+                self._leave_open(0)
         return result
 
     def branch(self, nodes: int) -> None:
@@ -342,14 +359,22 @@ class Search:
 
     def _explore(self, at: int, result: LpResult, count: int) -> None:
         """Take a solved node's plan if it is whole, else keep it open unless it is too dear."""
+        rows = self.matrix.shape[0]
         if not len(fractional(result.x, self.integer)):
             self._dive(result, at)
+            if self.matrix.shape[0] > rows:
+                # The point broke lazy rows: what is left of the node is not known yet.
+                self._leave_open(at)
             return
         node = self.nodes[at]
         if node.bound < self.best - self.tolerance * abs(self.best) or not np.isfinite(self.best):
             self._keep(at, result.x)
             if count % DIVE_EVERY == 0:
                 self._dive(result, at)
+
+    def _leave_open(self, at: int) -> None:
+        """Leave a node open that is to be solved again, when its turn comes."""
+        heapq.heappush(self._heap, (self.nodes[at].bound, at))
 
     def _keep(self, at: int, x: Floats) -> None:
         """Leave a solved node open, with its point and the basis that the session has now."""

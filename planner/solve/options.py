@@ -23,7 +23,7 @@ class SolveOptions:
     time_limit_s: float | None = None
     """Stop after this many seconds of wall time; None = no limit."""
     threads: int = 1
-    """Threads of HiGHS; fixed for a process by its first use."""
+    """Threads of HiGHS."""
 
     def __post_init__(self) -> None:
         """Refuse what means nothing; InputError names every such option."""

@@ -180,8 +180,10 @@ def solve_matrix(
         if search.bound == np.inf:
             # Every leaf of the tree has a proof that it is empty.
             raise InfeasibleError("no plan satisfies every rule with whole lots and placements")
-        why = "interrupted" if stop.is_set() else "stopped at its time limit"
-        raise UnprovenError(f"the solve was {why} before it found a plan")
+        left = search.left()
+        why = "was stopped at its time limit" if left is not None and left <= 0 else "ended"
+        why = "was interrupted" if stop.is_set() else why
+        raise UnprovenError(f"the solve {why} before it found a plan")
     reached = search.gap <= search.tolerance
     status = "proven" if reached else "interrupted" if stop.is_set() else "limit"
     return Solution(

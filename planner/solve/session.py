@@ -23,6 +23,7 @@ import scipy.sparse as sp
 
 from planner.matrix import Matrix, RowBatch
 from planner.solve.bound import proving_ray, usable_duals
+from planner.solve.scheduler import use_threads
 from planner.solve.units import MILLION, THOUSAND, scales
 from planner.solve.watch import Watch
 
@@ -268,6 +269,7 @@ class Session:
     def _solve_held(self, time_limit_s: float | None) -> LpResult:
         """The relaxation over the columns that are held."""
         h = self._highs
+        use_threads(self.threads)
         # HiGHS counts the time limit from the first run of the instance.
         limit = 1e30 if time_limit_s is None else h.getRunTime() + max(time_limit_s, 0.01)
         h.setOptionValue("time_limit", limit)
@@ -300,6 +302,7 @@ class Session:
         """
         self._watch.heed = True
         h = self._highs
+        use_threads(self.threads)
         limit = 1e30 if time_limit_s is None else h.getRunTime() + max(time_limit_s, 0.01)
         for name, value in (
             ("time_limit", limit),
@@ -356,6 +359,7 @@ class Session:
         Integrality is put on for this call only.
         """
         h = self._highs
+        use_threads(self.threads)
         n = len(self._at)
         whole = np.where(self.matrix.integer[self._at], 1, 0).astype(np.uint8)
         h.changeColsIntegrality(n, np.arange(n, dtype=np.int32), whole)

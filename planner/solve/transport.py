@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from planner.solve.scheduler import use_threads
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 _THOUSAND = 1e3
@@ -97,7 +99,14 @@ class Transport:
         low = np.concatenate([least / self.best / _THOUSAND, np.full(pools, -np.inf)])
         high = np.concatenate([np.full(rows, np.inf), np.maximum(chips, 0.0) / _THOUSAND])
         self._highs.changeRowsBounds(rows + pools, self._every, low, high)
+        use_threads(1)
         self._highs.run()
+        if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            # Every such problem has an optimum: once more from nothing, or its answer is none.
+            self._highs.clearSolver()
+            self._highs.run()
+            if self._highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+                raise RuntimeError(f"a transport problem ended {self._highs.getModelStatus()}")
         solution = self._highs.getSolution()
         prices = np.maximum(np.asarray(solution.row_dual)[:rows], 0.0) / self.best
         # The price of a demand of nothing only weakens what the prices prove.

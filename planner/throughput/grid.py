@@ -6,14 +6,14 @@ A configuration is (precision, replica size n, batch B, mode). Its largest reque
 - Little's law with at most B sequences in decode: `R out t(B) / (1 - g R p) <= B`, so
   `R <= B / (out t(B) + g B p)`;
 - TTFT: the prefill pipe, one server with service time s, keeps its percentile:
-  `round trip + t(B) + s (a + v L u / (1 - u)) <= target` at utilisation `u = R s`;
+  `first + round trip + t(B) + s (a + v L u / (1 - u)) <= target` at utilisation `u = R s`;
 
-with t the decode step, p the prefill time, g the share of it that delays running requests, L
-`-log(1 - percentile)`, `a = 1 + (L - 1) cv` the service quantile and `v = (1 + cv^2) / 2`. The
-rate of the configuration is the least of the three, and theta is the largest rate per chip.
-Each of the three falls, or stays, when input or output grow, the cache hits less, or bandwidth,
-compute or targets tighten, so their minimum and the maximum over configurations do as well:
-the limits hold exactly on the discrete grid.
+with first the fixed time of a first token, t the decode step, p the prefill time, g the share of
+it that delays running requests, L `-log(1 - percentile)`, `a = 1 + (L - 1) cv` the service
+quantile and `v = (1 + cv^2) / 2`. The rate of the configuration is the least of the three, and
+theta is the largest rate per chip. Each of the three falls, or stays, when input or output grow,
+the cache hits less, or bandwidth, compute or targets tighten, so their minimum and the maximum
+over configurations do as well: the limits hold exactly on the discrete grid.
 """
 
 from __future__ import annotations

@@ -194,6 +194,32 @@ def test_lots_fit_the_least_supply_of_their_term() -> None:
     assert inst.starts.max_lots.tolist() == [5, 2, 2, 5]
 
 
+@pytest.mark.parametrize(
+    ("ramp", "most"),
+    [
+        ((1.0,), [2, 5, 5, 5]),
+        # 250 chips have room for 5 lots of which half is delivered, and 500 then for all of them.
+        ((0.5, 1.0), [5, 10, 5, 10]),
+        # 250 would do for 12 lots of 20 chips each, but 500 then only for 10 of 50.
+        ((0.2, 0.5), [10, 20, 10, 25]),
+    ],
+)
+def test_a_ramp_needs_room_for_what_is_delivered(ramp: tuple[float, ...], most: list[int]) -> None:
+    keep = tuple(s for s in BARE.supply if (s.cloud, s.region, s.chip) != POOL)
+    supply = tuple(
+        Supply(cloud=POOL[0], region=POOL[1], chip=POOL[2], period=period, chips=chips)
+        for period, chips in (("2026-Q4", 250.0), ("*", 500.0), ("2027-Q2", 1000.0))
+    )
+    case = dataclasses.replace(BARE, supply=keep + supply)
+    inst = build(offer(term_months=6, ramp=ramp), case=case)
+    room, starts = inst.pools.allotted[inst.starts.pool], inst.starts
+    delivered = starts.max_lots[:, None] * starts.lot_chips[:, None] * starts.active
+    one_more = delivered + starts.lot_chips[:, None] * starts.active
+    assert (delivered <= room + 1e-6).all()
+    assert (one_more > room + 1e-6).any(axis=1).all()
+    assert starts.max_lots.tolist() == most
+
+
 def test_supply_without_end_is_still_a_number_of_lots() -> None:
     supply = tuple(s.model_copy(update={"chips": 1e30}) for s in BARE.supply)
     inst = build(offer(), case=dataclasses.replace(BARE, supply=supply))
@@ -437,6 +463,44 @@ def test_a_ramp_begun_before_the_horizon_goes_on() -> None:
     assert fresh.chips[0] == pytest.approx([200, 400, 600, 800])
     old = build(line(start=date(2020, 1, 1), ramp=ramp)).contracts
     assert old.chips[0] == pytest.approx([1000] * 4)
+
+
+@pytest.mark.parametrize("haircut", [0.0, 0.9])
+@pytest.mark.parametrize(
+    ("values", "left"),
+    [
+        ({"take_or_pay": False, "notice_days": 90}, True),
+        ({"take_or_pay": False, "notice_days": 365}, True),
+        # Its notice is over a day after the horizon.
+        ({"take_or_pay": False, "notice_days": 366}, False),
+        ({}, False),
+    ],
+)
+def test_a_tail_costs_no_more_than_leaving_then(
+    values: dict[str, Any], left: bool, haircut: float
+) -> None:
+    """Half a year past the horizon, 8.9 million USD, or a fee of 100,000 where it can be left."""
+    case = with_settings(BARE, horizon_end_haircut=haircut)
+    fee = {"exit_fee_usd": 1e5} if values else {}
+    tail = line(end=date(2028, 4, 1), **fee, **values)
+    got = build(tail, case=case).contracts
+    owed = 2000.0 * sum(LATER[:2])
+    assert got.liability_usd[0] == pytest.approx(1e5 if left else owed)
+    assert got.credit_usd[0] == pytest.approx(0.0 if left else haircut * owed)
+    dear = build(tail.model_copy(update={"exit_fee_usd": 1e7}), case=case).contracts
+    assert dear.liability_usd[0] == pytest.approx(owed)
+
+
+def test_a_contract_is_left_then_with_all_its_lines() -> None:
+    """Fees and tails count together: the first line alone would be kept."""
+    of = {"end": date(2028, 4, 1), "take_or_pay": False, "notice_days": 90}
+    case = with_settings(BARE, horizon_end_haircut=0.5, discount_rate_per_year=0.1)
+    first = line(exit_fee_usd=6e6, chips=10.0, **of)
+    second = line(chips=9990.0, region="eu-1", **of)
+    got = build(first, second, case=case).contracts
+    years = 365 / 365.25
+    assert got.liability_usd == pytest.approx([6e6 * 1.1**-years, 0.0])
+    assert got.credit_usd.tolist() == [0.0, 0.0]
 
 
 def test_only_delivered_chips_of_a_contract_are_paid() -> None:

@@ -187,6 +187,20 @@ SMALL_OPERATING = ("chip", "chip_slice", "demand", "pay_as_you_go", "supply")
 SMALL_INVESTMENT = ("supply", "install")
 
 
+def test_a_kink_at_nothing_is_no_price() -> None:
+    """A step within the solver's tolerance calls the dual right on both sides of a kink.
+
+    930.90 and 638.16 are what steps from 1e-5 to 100 chips give in a problem of other code.
+    """
+    rows = small_prices().operating
+    at = ["chip_slice", "birch/eu-2/tpu-v6e", "2027-Q2", "weekend"]
+    (row,) = rows[(rows[["kind", "member", "period", "slice"]] == at).all(axis=1)].itertuples()
+    assert row.amount == 0.0
+    assert not row.shown
+    assert row.one_less_usd == pytest.approx(930.90, abs=0.01)
+    assert row.one_more_usd == pytest.approx(638.16, abs=0.01)
+
+
 @pytest.mark.parametrize("kind", SMALL_OPERATING)
 def test_operating_prices_lie_between_fresh_differences(kind: str) -> None:
     rows = shown(small_prices().operating, kind)

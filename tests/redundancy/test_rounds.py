@@ -6,14 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import planner
 from planner.audit.folder import audit_plan
 from planner.case import Case, load_case
 from planner.case.rules import Contingency, Survival
+from planner.errors import UnprovenError
 from planner.instance import build_instance
 from planner.plan import Plan, load_plan
+from planner.redundancy import side_by_side
 from planner.redundancy.mode import redundancy_mode
 from planner.solve.transport import Floats, Routing, Transport
 from planner.values import DUST_CHIPS
@@ -123,6 +126,58 @@ def test_a_solvers_tolerance_is_no_flow_on_what_is_lost(
     plan = planner.solve(case, gap=GAP, redundancy="rounds")
     # Pools that cannot serve a workload have no column; those that are lost have.
     assert not any(f.place.startswith("flow ") for f in audit_plan(plan).findings)
+
+
+def test_losses_that_nothing_is_promised_for_change_nothing(case: Case, rounds: Plan) -> None:
+    """They stand first, and are more than those with a promise."""
+    more = tuple(
+        Contingency(contingency=f"{kind}-{of}-{months}", kind=kind, dimension=of, months=months)
+        for kind, of, dates in (
+            ("outage", "chip", (3,)), ("outage", "vendor", (3,)),
+            ("supply_stop", "chip", (3, 6, 9, 12)), ("supply_stop", "cloud", (3, 6, 9, 12)),
+        )
+        for months in dates
+    )  # fmt: skip
+    among = replace(case, contingencies=more + case.contingencies)
+    plan = planner.solve(among, gap=GAP, redundancy="rounds")
+    assert plan.summary["redundancy"]["blocks"] == rounds.summary["redundancy"]["blocks"]
+    assert plan.summary["redundancy"]["blocks_short"] == 0
+    assert plan.summary["bound_usd"] <= rounds.summary["objective_usd"] * (1 + 1e-9)
+    assert rounds.summary["bound_usd"] <= plan.summary["objective_usd"] * (1 + 1e-9)
+    assert not audit_plan(plan).findings
+
+
+@pytest.mark.parametrize("limit_s", [0.0, 0.05, 0.2])
+def test_a_plan_that_breaks_a_promise_is_none_even_at_the_time_limit(
+    case: Case, waived: Plan, limit_s: float
+) -> None:
+    try:
+        plan = planner.solve(case, gap=GAP, redundancy="rounds", warm=waived, time_limit_s=limit_s)
+    except UnprovenError:
+        return
+    assert plan.summary["redundancy"]["blocks_short"] == 0
+    assert not audit_plan(plan).findings
+
+
+def test_another_number_of_threads_is_another_way_to_the_same(case: Case, rounds: Plan) -> None:
+    """HiGHS refuses to run with another number than before, unless it is told to begin anew."""
+    for threads in (2, 1):
+        plan = planner.solve(case, gap=GAP, redundancy="rounds", threads=threads)
+        assert plan.summary["status"] == "proven"
+        assert plan.summary["redundancy"]["blocks_short"] == 0
+        assert plan.objective_usd == pytest.approx(rounds.objective_usd, rel=2 * GAP)
+
+
+def test_periods_side_by_side_are_those_one_by_one(
+    rounds: Plan, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for cores in (1, 3):
+        monkeypatch.setattr(side_by_side, "cores", lambda cores=cores: cores)
+        again = planner.solve(case, gap=GAP, redundancy="rounds")
+        assert again.summary["objective_usd"] == rounds.summary["objective_usd"]
+        assert again.summary["redundancy"] == rounds.summary["redundancy"]
+        for name in ("contingency_flows", "certificate_cuts", "certificate_duals"):
+            pd.testing.assert_frame_equal(again.tables[name], rounds.tables[name])
 
 
 def test_the_size_chooses(case: Case) -> None:
