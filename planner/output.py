@@ -9,11 +9,26 @@ from pathlib import Path
 from planner.errors import Fault, InputError
 
 
+def obstacle(path: Path) -> str | None:
+    """Why nothing can be made at a place where there is nothing yet; None when it can.
+
+    Tried below the nearest folder that there is, and left without a trace.
+    """
+    above = next(p for p in path.absolute().parents if p.exists())
+    if not above.is_dir():
+        return f"{above} is not a folder"
+    try:
+        with tempfile.TemporaryDirectory(dir=above, prefix=".planner-"):
+            return None
+    except OSError as error:
+        return f"nothing can be made in {above}: {error.strerror}"
+
+
 def check_places(paths: Iterable[Path], force: bool = False) -> None:
     """Whether files can be written at these places: asked before work that takes long.
 
     Raises InputError with every file that exists when `force` is not given, and with every place
-    that is a folder or stands below a file.
+    that is a folder, stands below a file or cannot be written.
     """
     faults = []
     for path in paths:
@@ -22,9 +37,9 @@ def check_places(paths: Iterable[Path], force: bool = False) -> None:
         elif path.exists() and not force:
             faults.append(Fault(str(path), "exists; --force replaces it"))
         else:
-            above = next((p for p in path.parents if p.exists() and not p.is_dir()), None)
-            if above is not None:
-                faults.append(Fault(str(path), f"{above} is not a folder"))
+            why = obstacle(path)
+            if why is not None:
+                faults.append(Fault(str(path), why))
     if faults:
         raise InputError(faults)
 

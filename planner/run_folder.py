@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from planner.errors import RunFolderError
+from planner.output import obstacle
 
 MANIFEST = "manifest.json"
 
@@ -21,11 +22,14 @@ def dump_json(value: Any) -> str:
 
 
 def refuse_target(folder: Path, force: bool, what: str = "run folder") -> None:
-    """Raise RunFolderError when the folder exists and may not be replaced.
+    """Raise RunFolderError when the folder cannot be made, or exists and may not be replaced.
 
     It may with `force`, if it is empty or holds a manifest; else it is none of ours.
     """
     if not folder.exists():
+        why = obstacle(folder)
+        if why is not None:
+            raise RunFolderError(f"{folder}: {why}")
         return
     if not force:
         raise RunFolderError(f"{folder} exists; --force replaces it")

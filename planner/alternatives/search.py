@@ -28,7 +28,7 @@ from planner.redundancy.rounds import ROWS, Rounds
 from planner.solve.branch import EXACT, Search
 from planner.solve.certificate import proven_bound
 from planner.solve.options import Progress, SolveOptions
-from planner.solve.run import PLACEMENTS, SMALL, ranks, solve_matrix
+from planner.solve.run import PROBED, SMALL, ranks, solve_matrix
 from planner.solve.session import Basis, Session
 from planner.solve.sift import SIFTED
 
@@ -288,7 +288,7 @@ class Finder:
             session.set_basis(basis)
         search = Search(
             session, self._left(gap=gap), self.progress, ranks(problem), self._lazy,
-            {0, PLACEMENTS}, sift=problem.shape[1] >= SIFTED,
+            PROBED, sift=problem.shape[1] >= SIFTED,
         )  # fmt: skip
         search.root(dive=self._is_small or not nodes)
         enough = len(search.nodes) + nodes

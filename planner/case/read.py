@@ -225,6 +225,8 @@ def _parse(
     return tuple(rows), tuple(lines)
 
 
+_LABELS = "A-Z, a-z, 0-9, blanks and . _ + / -, a letter or digit first"
+_PERIODS = "a year and a quarter or month, such as 2027-Q1 or 2027-01"
 _RULES = {
     "greater_than": "{value} is not above {gt:g}",
     "greater_than_equal": "{value} is below {ge:g}",
@@ -238,7 +240,7 @@ _RULES = {
     "bool_parsing": "'{value}' is neither true nor false",
     "literal_error": "'{value}' is not one of {expected}",
     "extra_forbidden": "is not a known key",
-    "string_pattern_mismatch": "'{value}' is not a valid label",
+    "string_pattern_mismatch": "'{value}' is not a valid label: {allowed}",
     "value_error": "'{value}' {error}",
 }
 
@@ -248,6 +250,7 @@ def _faults_of(error: ValidationError, file: str, line: int | None) -> list[Faul
     faults = []
     for item in error.errors():
         context = {**item.get("ctx", {}), "value": _plain(str(item.get("input")))}
+        context["allowed"] = _PERIODS if r"\d{4}" in str(context.get("pattern")) else _LABELS
         template = _RULES.get(item["type"])
         rule = template.format(**context) if template else f"{context['value']!r}: {item['msg']}"
         column = ".".join(_plain(str(part)) for part in item["loc"]) or None

@@ -80,6 +80,10 @@ def alternatives_command(
     if saved and (changes or redundancy != "auto"):
         rule = "changes a case; a run keeps its own copy of it"
         raise InputError([Fault("--set or --redundancy", rule)])
+    if saved and gap is not None:
+        raise InputError(
+            [Fault("--gap", "is that of the least-cost plan, which a run has already")]
+        )
     start = load_plan(folder) if saved else load_case(folder, changes or ())
     name = (start.case if saved else start).settings.name  # type: ignore[union-attr]
     place = target if target is not None else Path("runs") / f"{name}-alternatives"

@@ -66,6 +66,11 @@ def main() -> None:
             raise
         err.print("stopped; nothing was written")
         sys.exit(LIMIT)
+    except OSError as error:
+        err.print(
+            f"{error.filename}: {error.strerror}", markup=False, highlight=False, soft_wrap=True
+        )
+        sys.exit(FAILED)
     except Exception as error:
         Path(LOG_FILE).write_text(traceback.format_exc(), encoding="utf-8")
         message = f"unexpected {type(error).__name__}: {error} (details in {LOG_FILE})"

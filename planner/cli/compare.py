@@ -103,7 +103,8 @@ def _print(found: Comparison) -> None:
     keys = [c for c in found.contracts.columns if c not in names]
     different = differing(found.contracts, names)
     same = len(found.contracts) - len(different)
-    _show("Lots that not all sign alike", different, keys, names, "{:,.0f}")
+    if len(different):
+        _show("Lots that not all sign alike", different, keys, names, "{:,.0f}")
     out.print(f"signed alike in all: {same:,}")
     keys = ["problem", "kind", "member", "period", "slice"]
     if len(found.prices):

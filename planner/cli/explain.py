@@ -26,6 +26,8 @@ from planner.run_folder import MANIFEST
 CASE_FILE = "case.toml"
 CODES = {"feasible": PROVEN, "infeasible": INFEASIBLE, "unproven": LIMIT}
 """Status of a case -> exit code, as `planner solve` has it."""
+TIME_LIMIT_S = 120.0
+"""Seconds for the explanation of a case."""
 SHOWN = 12
 """Rows of each table on the terminal; --json has all."""
 
@@ -42,8 +44,11 @@ def explain_command(
         typer.Option("--set", help="Case: override a value, table.row.column=value; repeatable."),
     ] = None,
     time_limit: Annotated[
-        float, typer.Option(min=0.0, help="Case: seconds for all of it; what is left out is said.")
-    ] = 120.0,
+        float | None,
+        typer.Option(
+            min=0.0, help="Case: seconds for all of it, 120 unless given; what is left out is said."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say why a plan is as it is: what binds and what it costs, what nearly entered, deadlines.
@@ -56,10 +61,16 @@ def explain_command(
     Example: [bold]planner explain data/small --set case.qualification_engineers=4[/bold]
     """
     if not (folder / MANIFEST).is_file() and (folder / CASE_FILE).is_file():
-        _explain_case(folder, changes or [], time_limit, as_json)
+        if checked is not None:
+            raise InputError([Fault("--checked", "is an option for runs, not for cases")])
+        _explain_case(
+            folder, changes or [], TIME_LIMIT_S if time_limit is None else time_limit, as_json
+        )
         return
     if changes:
         raise InputError([Fault("--set", "changes a case; a run keeps its own copy of it")])
+    if time_limit is not None:
+        raise InputError([Fault("--time-limit", "is an option for cases, not for runs")])
     if not (folder / MANIFEST).is_file():
         rule = f"is neither a run folder ({MANIFEST}) nor a case folder ({CASE_FILE})"
         raise InputError([Fault(str(folder), rule)])

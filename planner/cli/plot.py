@@ -80,6 +80,13 @@ def plot_command(
     from planner import plot  # noqa: PLC0415  (matplotlib takes a second to import)
 
     if run is not None:
+        faults = [
+            Fault(name, "is an option of --sweep")
+            for name, given in (("--pair", pair), ("--less", less))
+            if given is not None
+        ]
+        if faults:
+            raise InputError(faults)
         images = plot.render(load_plan(run), format_, what, style)
     else:
         assert swept is not None

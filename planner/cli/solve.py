@@ -23,9 +23,9 @@ from planner.cli.options import (
 )
 from planner.cli.show import print_plan
 from planner.cli.telling import progress_line
-from planner.errors import InfeasibleError, RunFolderError
+from planner.errors import InfeasibleError
 from planner.plan import load_plan
-from planner.run_folder import dump_json
+from planner.run_folder import dump_json, refuse_target
 from planner.solve.strategy import Strategy
 from planner.solving import solve as solve_case
 
@@ -73,8 +73,7 @@ def solve(
     """
     read = load_case(case, changes or ())
     target = run if run is not None else Path("runs") / read.settings.name
-    if target.exists() and not force:
-        raise RunFolderError(f"{target} exists; --force replaces it")
+    refuse_target(target, force)
     options = {
         "gap": gap,
         "time_limit_s": time_limit,

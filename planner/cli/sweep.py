@@ -84,6 +84,12 @@ def sweep(
     Example: [bold]planner sweep runs/claude scenarios.toml --out runs/sweep.parquet[/bold]
     Example: [bold]planner sweep runs/small scenarios.toml --replan --plans 5 --out r.parquet[/bold]
     """  # fmt: skip
+    _without_effect(
+        {"--certify": certify != "audit", "--audit-blocks": audit_blocks != AUDIT_BLOCKS,
+         "--solves": solves != SOLVES, "--upper": upper != "sample"}
+        if replan else {"--plans": plans != 0, "--gap": gap != GAP},
+        "has no effect with --replan" if replan else "has no effect without --replan",
+    )  # fmt: skip
     if replan:
         with _progress() as progress:
             result = replan_plan(
@@ -105,6 +111,13 @@ def sweep(
         out.print_json(dump_json({**result.summary, "file": str(target)}))
     else:
         _print(result.summary, target)
+
+
+def _without_effect(given: dict[str, bool], rule: str) -> None:
+    """Raise InputError with every option that was given and would do nothing."""
+    faults = [Fault(name, rule) for name, here in given.items() if here]
+    if faults:
+        raise InputError(faults)
 
 
 @app.command()

@@ -15,8 +15,9 @@ from rich.table import Table
 from planner.case import load_case
 from planner.case.records import Architecture
 from planner.cli.app import app, err, out
-from planner.cli.options import AsJson, CaseFolder
+from planner.cli.options import AsJson, CaseFolder, Force
 from planner.errors import Fault, InputError
+from planner.output import check_places, write_files
 from planner.throughput.factors import load_factors
 from planner.throughput.table import throughput_table, why
 
@@ -38,6 +39,7 @@ def throughput(
         float | None, typer.Option(min=0.0, help="Round trip, ms; the nearest pool's when absent.")
     ] = None,
     file: Annotated[Path | None, typer.Option("--out", help="Write the table as CSV.")] = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Rates within the latency targets: the best configuration per model, class and chip.
@@ -46,6 +48,10 @@ def throughput(
     Example: [bold]planner throughput data/claude --why large tpu-v5e agentic[/bold]
     """
     read = load_case(case)
+    if file is not None:
+        if reason is not None:
+            raise InputError([Fault("--out", "writes the table, which --why does not make")])
+        check_places([file], force)
     if reason is not None:
         try:
             lines = why(read, *reason, round_trip_ms=round_trip)
@@ -59,7 +65,7 @@ def throughput(
         return
     table = throughput_table(read, round_trip)
     if file is not None:
-        table.to_csv(file, index=False)
+        write_files({file: table.to_csv(index=False, lineterminator="\n").encode()}, force)
     if as_json:
         out.print_json(table.to_json(orient="records"))
         return
@@ -104,6 +110,7 @@ def calibrate(
         Path | None,
         typer.Option("--architectures", help="Your own rows of architectures.csv, for --check."),
     ] = None,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Fit the throughput model to measurements, or hold it against a table of your own.
@@ -112,6 +119,7 @@ def calibrate(
 
     Example: [bold]planner calibrate --check mine.csv --out predicted.csv[/bold]
     """
+    check_places([path for path in (file, report) if path is not None], force)
     summary = _check(check, file, architectures) if check is not None else _fit(data, file, report)
     if as_json:
         out.print_json(json.dumps(summary))

@@ -8,6 +8,7 @@ cost stand, and nothing is searched.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,9 +20,10 @@ import pandas as pd
 from planner.case import Case
 from planner.decisions.limits_moved import MovedLimit, moved_limit
 from planner.decisions.problem import NO_PLAN, Compiled, Evidence, Solver, Tell, silent
-from planner.errors import Fault, InputError
+from planner.errors import Fault, InputError, UnprovenError
 from planner.matrix import Matrix
 from planner.redundancy.mode import Redundancy
+from planner.solve.run import interruptible
 
 Floats = npt.NDArray[np.float64]
 GAP = 1e-2
@@ -32,9 +34,9 @@ COLUMNS = ("limit", "status", "cost_usd", "bound_usd", "gap", "plan_found_at", "
 """Columns of the table of points."""
 WORDS = {
     "proven": "a plan within the gap",
-    "limit": "a plan, not within the gap: stopped at the time limit",
+    "limit": "a plan, not within the gap: stopped before",
     "infeasible": "proven: no plan",
-    "unproven": "no plan found, and none excluded: stopped at the time limit",
+    "unproven": "no plan found, and none excluded: stopped before",
 }
 """Status of a point -> what it says."""
 
@@ -109,6 +111,8 @@ def frontier(
 ) -> Frontier:
     """Cost of a case at `points` values of a limit from `start` to `stop`, both included.
 
+    Ctrl-C ends it: points that were not solved have no plan, and the bound of looser ones.
+
     `limit` is `limits.NAME` (the bound of a share, power, budget or placement rule),
     `survival.CLASS` or `survival.*` (the share of demand that survives a contingency), or
     `case.qualification_engineers`. `gap` is that of each point, `time_limit_s` for all of them
@@ -124,7 +128,9 @@ def frontier(
     cases = {value: moved.at(case, value) for value in asked}
     solver = Solver(gap, time_limit_s, threads, redundancy, tell)
     loosest_first = sorted(asked, reverse=moved.tighter_is_less)
-    known = _solved(solver, moved, cases, loosest_first)
+    ended = threading.Event()
+    with interruptible(ended):
+        known = _solved(solver, moved, cases, loosest_first, ended)
     frame = pd.DataFrame(
         [_row(known[value], solver.margin) for value in asked], columns=list(COLUMNS)
     )
@@ -132,9 +138,13 @@ def frontier(
 
 
 def _solved(
-    solver: Solver, moved: MovedLimit, cases: dict[float, Case], values: Sequence[float]
+    solver: Solver,
+    moved: MovedLimit,
+    cases: dict[float, Case],
+    values: Sequence[float],
+    stop: threading.Event,
 ) -> dict[float, _Point]:
-    """Every point, the loosest value first."""
+    """Every point, the loosest value first; those after `stop` have what the others prove."""
     found: list[_Point] = []
     bound, bound_at = -np.inf, values[0]
     last: tuple[Compiled, Evidence] | None = None
@@ -144,11 +154,17 @@ def _solved(
         if bound == np.inf:
             # Proven to have no plan at a looser value.
             here = NO_PLAN
-        elif not solver.out_of_time() or not found:
+        elif not stop.is_set() and (not solver.out_of_time() or not found):
             problem = _compiled(solver, cases[value])
-            here = (
-                NO_PLAN if problem is None else _point(solver, moved, problem, value, last, bound)
-            )
+            try:
+                here = (
+                    NO_PLAN
+                    if problem is None
+                    else _point(solver, moved, problem, value, last, bound)
+                )
+            except UnprovenError:
+                # Ctrl-C, which the search took.
+                stop.set()
             if problem is not None and len(here.x):
                 last = problem, here
         if here.bound_usd > bound:

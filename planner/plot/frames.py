@@ -231,8 +231,9 @@ def waterfall(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
         spans.append((0.0 if row["is_total"] else before, level))
     ends = [end for _, end in spans]
     foot = min(ends) - 1.5 * (max(ends) - min(ends))
-    cut = max(foot, 0.0) if 0.0 < 0.5 * min(ends) < foot else 0.0
-    reach = max(*ends, 0.0) - min(*ends, cut)
+    changed = max(ends) > min(ends)
+    cut = max(foot, 0.0) if changed and 0.0 < 0.5 * min(ends) < foot else 0.0
+    reach = max(*ends, 0.0) - min(*ends, cut) or 1.0
     for i, (row, (low, high)) in enumerate(zip(frame.to_dict("records"), spans, strict=True)):
         usd = float(row["usd"]) / size
         colour = INK if row["is_total"] else MORE if usd > 0 else LESS

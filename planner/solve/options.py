@@ -32,7 +32,7 @@ class SolveOptions:
             Fault(name, f"{getattr(self, name)} is {rule}")
             for name, fine, rule in (
                 ("gap", 0.0 <= self.gap <= 1.0, "not between 0 and 1"),
-                ("time_limit_s", limit >= 0.0, "not a number of seconds"),
+                ("time_limit_s", 0.0 <= limit < float("inf"), "not a number of seconds"),
                 ("threads", self.threads >= 1, "below 1"),
             )
             if not fine

@@ -28,10 +28,12 @@ FIRST_NODES = 40
 """Nodes branched before HiGHS is asked to improve the plan of a large problem."""
 SMALL = 5_000
 """Problems with fewer columns are branched to the end: their nodes cost milliseconds."""
-STRUCTURE = (("sign", "in_tier"), ("qualify", "leave"), ("carries",))
+STRUCTURE = (("in_tier",), ("sign",), ("qualify", "leave"), ("carries",))
 """Components that are branched first, in this order: what is dear and has few choices leads."""
 PLACEMENTS = len(STRUCTURE)
 """Rank of placements: binaries that are no structure."""
+PROBED = frozenset({0, 1, PLACEMENTS})
+"""Ranks whose columns a dive rounds one at a time, trying what excludes them."""
 IMPROVE_SHARE = 0.5
 """Share of the remaining time for the improvement by HiGHS."""
 
@@ -149,7 +151,7 @@ def solve_matrix(
             tell,
             ranks(matrix),
             lazy,
-            {0, PLACEMENTS},
+            PROBED,
             matrix.shape[1] >= SIFTED,
             started,
             -np.inf if hot is None else hot.bound_usd,

@@ -131,7 +131,10 @@ def test_a_solvers_tolerance_is_no_flow_on_what_is_lost(
 def test_losses_that_nothing_is_promised_for_change_nothing(case: Case, rounds: Plan) -> None:
     """They stand first, and are more than those with a promise."""
     more = tuple(
-        Contingency(contingency=f"{kind}-{of}-{months}", kind=kind, dimension=of, months=months)
+        Contingency.model_validate(
+            {"contingency": f"{kind}-{of}-{months}", "kind": kind, "dimension": of,
+             "months": months}
+        )
         for kind, of, dates in (
             ("outage", "chip", (3,)), ("outage", "vendor", (3,)),
             ("supply_stop", "chip", (3, 6, 9, 12)), ("supply_stop", "cloud", (3, 6, 9, 12)),

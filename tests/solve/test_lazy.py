@@ -53,6 +53,7 @@ def cheapest(whole: Matrix) -> float:
         integrality=whole.integer.astype(int),
         options={"mip_rel_gap": 0.0},
     )
+    assert found.fun is not None
     return float(found.fun) * 1e6
 
 
