@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import resource
 import sys
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -33,7 +34,7 @@ from planner.restart.keep import restart_table
 from planner.restart.read import given_by
 from planner.solve.options import Progress, SolveOptions
 from planner.solve.other import Named, require_solver
-from planner.solve.run import Solution, solve_matrix
+from planner.solve.run import Solution, interruptible, solve_matrix
 from planner.solve.strategy import Strategy
 from planner.tables import make_tables
 from planner.values import Values, consolidate
@@ -97,7 +98,9 @@ def solve(
         other=None if solver is None else (solver, Named(model, solver)),
     )
     clock.mark("solve")
-    plan = plan_of(case, inst, matrix, solution, mode, rounds, gap, phases)
+    # The search is over: a Ctrl-C now does not take its plan away.
+    with interruptible(threading.Event()):
+        plan = plan_of(case, inst, matrix, solution, mode, rounds, gap, phases)
     if warm is None or given is None:
         return plan
     earlier = _earlier(warm, given.cuts, solution)

@@ -94,13 +94,13 @@ def _explain_case(folder: Path, changes: list[str], time_limit: float, as_json: 
 def _print(found: Explanation) -> None:
     for sentence in found.words:
         out.print(f"- {sentence}", markup=False, highlight=False)
-    for name, title in (
-        ("investment", "What binds when signing (relaxation: lots may be fractions)"),
-        ("operating", "What binds once all is signed"),
+    for name, when, rest in (
+        ("investment", "when signing", " (relaxation: lots may be fractions)"),
+        ("operating", "once all is signed", ""),
     ):
         some = found.binds[found.binds.problem == name]
-        print_prices(title, some, SHOWN)
-        _print_kinks(some[~some.shown])
+        print_prices(f"What binds {when}{rest}", some, SHOWN)
+        _print_kinks(f"No one price {when}", some[~some.shown])
     _print_rules(found.rules)
     _print_offers(found.offers)
     _print_demand(found.demand)
@@ -119,14 +119,13 @@ def _rest(table: pd.DataFrame) -> None:
         out.print(f"and {len(table) - SHOWN:,} more (--json has all)")
 
 
-def _print_kinks(table: pd.DataFrame) -> None:
+def _print_kinks(title: str, table: pd.DataFrame) -> None:
     """Limits without one price: what one less and one more are worth."""
     # Contracts that fill an allotment cannot be had with one less, and need not have one more.
     table = table[np.isfinite(table.one_less_usd) | (table.one_more_usd.abs() > NOISE_USD)]
     if table.empty:
         return
-    view = _view("No one price here", "kind", "of", "period", "one less, USD", "one more, USD",
-                 left=3)  # fmt: skip
+    view = _view(title, "kind", "of", "period", "one less, USD", "one more, USD", left=3)
     for row in table.head(SHOWN).to_dict("records"):
         sides = [
             "not possible" if abs(value) == float("inf") else number(value)

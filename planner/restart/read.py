@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from planner.errors import RunFolderError
 from planner.instance import Instance
 from planner.matrix import Matrix
 from planner.plan import Plan
@@ -71,7 +72,17 @@ class Given:
 
 
 def given_by(plan: Plan, inst: Instance, matrix: Matrix, rounds: Rounds | None) -> Given:
-    """What a plan gives the problem of an instance. Raises RunFolderError when it kept nothing."""
+    """What a plan gives the problem of an instance.
+
+    Raises RunFolderError when it kept nothing, or what cannot be.
+    """
+    try:
+        return _given(plan, inst, matrix, rounds)
+    except (ValueError, IndexError, KeyError) as error:
+        raise RunFolderError(f"what the run keeps to start from is damaged: {error}") from error
+
+
+def _given(plan: Plan, inst: Instance, matrix: Matrix, rounds: Rounds | None) -> Given:
     table = restart_of(plan)
     cuts: list[Cut] = []
     numbers = np.zeros(0, dtype=np.int64)
@@ -102,7 +113,10 @@ def _placed(
     for name, rows in some.groupby("name"):
         index = rows[PARTS].to_numpy(np.int64)
         at = names.find(of_rows, str(name), index)
-        yield at[at >= 0], rows["value"].to_numpy(np.float64)[at >= 0]
+        values = rows["value"].to_numpy(np.float64)
+        if not np.isfinite(values).all():
+            raise ValueError(f"a value of {name} is no number")
+        yield at[at >= 0], values[at >= 0]
 
 
 def _basis(

@@ -41,13 +41,23 @@ class KeptTree:
 
 
 def kept_tree(tables: Mapping[str, pd.DataFrame], names: Translation, matrix: Matrix) -> KeptTree:
-    """The tree of a plan's tables `certificate_nodes` and `certificate_duals`."""
+    """The tree of a plan's tables `certificate_nodes` and `certificate_duals`.
+
+    Raises ValueError for numbers that no proof has.
+    """
     nodes, duals = tables["certificate_nodes"], tables["certificate_duals"]
     column = _found(names, False, nodes["component"], nodes["index"])
     inside = column >= 0
     column[inside] = np.where(matrix.integer[column[inside]], column[inside], -1)
     row = _found(names, True, duals["constraint"], duals["index"])
     value, leaf = duals["dual"].to_numpy(np.float64), duals["node"].to_numpy(np.int64)
+    low, high = (nodes[name].to_numpy(np.float64) for name in ("low", "high"))
+    if not np.isfinite(value).all():
+        raise ValueError("a dual is no number")
+    if any((np.isnan(side) | (side != np.round(side)))[inside].any() for side in (low, high)):
+        raise ValueError("a split is not at a whole number")
+    if (nodes["parent"] >= np.arange(len(nodes))).any():
+        raise ValueError("a node stands before its parent")
     children: list[list[int]] = [[] for _ in range(len(nodes))]
     for node, parent in enumerate(nodes["parent"].tolist()):
         if parent >= 0:
@@ -59,8 +69,8 @@ def kept_tree(tables: Mapping[str, pd.DataFrame], names: Translation, matrix: Ma
         y[at][row[mine]] = value[mine]
     return KeptTree(
         column,
-        nodes["low"].to_numpy(np.float64),
-        nodes["high"].to_numpy(np.float64),
+        low,
+        high,
         tuple(map(tuple, children)),
         y,
         nodes["ray"].to_numpy(bool),

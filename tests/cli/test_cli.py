@@ -347,6 +347,71 @@ def test_a_limit_with_a_plan_is_3_and_writes_it(here: Here) -> None:
     assert "stopped at the time limit" in " ".join(here("show", "run").out.split())
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("throughput", SMALL, "--out", "kept.csv"),
+        ("calibrate", "--check", str(DATA / "calibration" / "inferencex_points.csv"),
+         "--out", "kept.csv"),
+        ("calibrate", "--data", str(DATA / "calibration"), "--report", "kept.csv"),
+    ],
+    ids=["throughput", "predictions", "report"],
+)  # fmt: skip
+def test_what_is_there_stays_unless_forced(command: tuple[str, ...], here: Here) -> None:
+    (here.folder / "kept.csv").write_text("precious")
+    ran = here(*command)
+    assert ran.code == 2
+    assert "--force replaces it" in ran.err
+    assert (here.folder / "kept.csv").read_text() == "precious"
+    if "--report" not in command:
+        assert here(*command, "--force").code == 0
+        assert (here.folder / "kept.csv").read_text() != "precious"
+
+
+def test_a_place_that_cannot_be_written_is_known_before_the_solve(here: Here) -> None:
+    def no_solve(*_: Any, **__: Any) -> planner.Plan:
+        raise AssertionError("solved first")
+
+    here.monkeypatch.setattr(solve_command, "solve_case", no_solve)
+    (here.folder / "file").write_text("")
+    for place in ("file/run", "file/runs/run", "/proc/run"):
+        ran = here("solve", SMALL, "--out", place)
+        assert ran.code == 2
+        assert place in ran.err
+        assert "unexpected" not in ran.err
+    assert here.files() == ["file"]
+
+
+def test_a_time_limit_without_end_is_refused(here: Here) -> None:
+    ran = here("solve", SMALL, "--time-limit", "inf")
+    assert ran.code == 2
+    assert "time_limit_s" in ran.err
+    assert here.files() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("throughput", SMALL, "--why", "pro", "trn2", "interactive", "--out", "a.csv"), "--out"),
+        (("sweep", "RUN", "spec.toml", "--out", "a.parquet", "--plans", "3"), "--plans"),
+        (("sweep", "RUN", "spec.toml", "--out", "a.parquet", "--gap", "0.5"), "--gap"),
+        (("sweep", "RUN", "spec.toml", "--out", "a.parquet", "--replan", "--certify", "exact"),
+         "--certify"),
+        (("plot", "RUN", "--pair", "growth,price"), "--pair"),
+        (("alternatives", "RUN", "--gap", "0.1"), "--gap"),
+        (("explain", "RUN", "--time-limit", "1"), "--time-limit"),
+        (("explain", SMALL, "--checked", "3"), "--checked"),
+    ],
+)  # fmt: skip
+def test_an_option_that_would_do_nothing_is_refused(
+    arguments: tuple[str, ...], words: str, saved: Path, here: Here
+) -> None:
+    ran = here(*(str(saved) if part == "RUN" else part for part in arguments))
+    assert ran.code == 2
+    assert ran.err.startswith(f"{words}: ")
+    assert here.files() == []
+
+
 def test_infeasible_is_4_and_writes_nothing(here: Here) -> None:
     def too_much(m: Any, _inst: Any) -> None:
         rows(m, "too_much", m.T, rule=lambda m, t: sum(m.contracted[p, t] for p in m.P) >= 1e12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from planner.case.rules import Limit, Qualification
 from planner.decisions.frontier import Frontier
 from planner.decisions.limits_moved import moved_limits
 from planner.decisions.problem import Solver
-from planner.errors import InfeasibleError, InputError
+from planner.errors import InfeasibleError, InputError, UnprovenError
 from tests.cases import random_case, tiny_case, valid
 from tests.cases_rules import tiny_rules_case
 from tests.rules.test_limit_cases import plain, power, share
@@ -152,6 +153,41 @@ def test_time_that_is_over_is_said() -> None:
     assert set(found.points.status) == {"unproven"}
     told = found.as_dict()
     assert all(point["cost_usd"] is None for point in told["points"])
+
+
+def test_ctrl_c_keeps_the_points_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first between two points, the second in the search of one."""
+    case, limit, start, stop = RANGES["budget"]
+    asked: dict[str, Any] = {"start": start, "stop": stop, "points": 4, "gap": 0.0}
+    whole = planner.frontier(case, limit, **asked)
+    solve, compiled = Solver.solve, Solver.compiled
+    seen = 0
+
+    def press_while_building(self: Solver, case: Case) -> Any:
+        nonlocal seen
+        seen += 1
+        if seen == 3:
+            signal.raise_signal(signal.SIGINT)
+        return compiled(self, case)
+
+    def press_while_solving(self: Solver, *a: Any, **k: Any) -> Any:
+        nonlocal seen
+        seen += 1
+        if seen == 3:
+            raise UnprovenError("interrupted")
+        return solve(self, *a, **k)
+
+    for name, press in (("compiled", press_while_building), ("solve", press_while_solving)):
+        seen = 0
+        with monkeypatch.context() as patch:
+            patch.setattr(Solver, name, press)
+            found = planner.frontier(case, limit, **asked)
+        assert found.status == "limit"
+        loosest = found.points.limit.isin(sorted(found.points.limit, reverse=True)[:2])
+        assert (found.points[loosest].status == "proven").all()
+        same = whole.points[loosest].cost_usd
+        assert found.points[loosest].cost_usd.to_numpy() == pytest.approx(same.to_numpy())
+        assert found.points.bound_usd.notna().all()
 
 
 def test_limits_have_names() -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
+from matplotlib.patches import Rectangle
 
 from planner import plot
 from planner.plot.style import styled
@@ -107,6 +108,14 @@ def test_a_heat_map_names_its_axes_and_finds_a_unit(size: float, unit: str) -> N
     (bar,) = [one for one in figure_of(axes).axes if one is not axes]
     assert bar.get_xlabel() == unit
     assert axes.texts[0].get_text() == "91.10"
+
+
+def test_a_waterfall_of_no_change_shows_both_totals() -> None:
+    same = {"contracts": 212.2e6}
+    axes = drawn(lambda: plot.waterfall(plot.steps(same, same)), "light")
+    widths = [patch.get_width() for patch in axes.patches if isinstance(patch, Rectangle)]
+    assert widths[0] == widths[-1] == pytest.approx(212.2)
+    check_texts(axes)
 
 
 def test_steps_lead_from_one_cost_to_the_other() -> None:

@@ -319,6 +319,32 @@ def test_a_run_that_keeps_nothing_is_refused(tmp_path: Path) -> None:
         planner.solve(small_case(), warm=planner.load_plan(tmp_path / "run"))
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("certificate_duals", "dual", np.nan),
+        ("certificate_duals", "dual", np.inf),
+        ("certificate_nodes", "low", np.nan),
+        ("certificate_nodes", "low", 0.5),
+        ("certificate_nodes", "parent", 10**6),
+        ("restart", "value", np.nan),
+        ("restart", "value", -np.inf),
+    ],
+)
+def test_numbers_that_no_proof_has_are_refused(table: str, column: str, value: float) -> None:
+    plan = small_plan()
+    assert plan.restart is not None
+    tables = {**plan.tables, "restart": plan.restart}
+    bad = tables[table].copy()
+    at = bad.index[bad.part != "axis"] if table == "restart" else bad.index
+    bad[column] = bad[column].astype(float)
+    bad.loc[at[-1], column] = value
+    tables[table] = bad
+    restart = tables.pop("restart")
+    with pytest.raises(RunFolderError, match="is damaged"):
+        planner.solve(small_case(), warm=Plan(plan.case, tables, plan.summary, restart=restart))
+
+
 def test_a_wrong_start_changes_no_answer() -> None:
     """Statuses, whole numbers and duals that are nonsense: slower, never wrong."""
     plan = small_plan()
