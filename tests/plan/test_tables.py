@@ -166,7 +166,7 @@ def served_by_slot(
     return out
 
 
-@pytest.mark.parametrize("case", [random_case(1), small_case()], ids=["random", "small"])
+@pytest.mark.parametrize("case", [random_case(4), small_case()], ids=["random", "small"])
 def test_consolidation_keeps_limits_and_service(case: Case) -> None:
     inst, values = solved(case)
     floor = 5.0
