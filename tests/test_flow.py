@@ -65,6 +65,7 @@ SEAMS = {
         "planner.solve.session",
         "planner.solve.watch",
         "planner.solve.transport",
+        "planner.solve.scheduler",
         "planner.sweep.exact",
     ),
     "pydantic": ("planner.case", "planner.cli", "planner.melange", "planner.sweep.spec"),
