@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +20,6 @@ from planner.redundancy.cuts import (
 )
 from planner.redundancy.left import Left, left_of
 from planner.redundancy.promise import Promise, promise
-from planner.redundancy.side_by_side import side_by_side
 from planner.solve.transport import Transport
 
 Floats = npt.NDArray[np.float64]
@@ -75,8 +72,8 @@ class Rounds:
         # The blocks that known prices leave least to spare, and all of them only at the end.
         first = self.asked.blocks if self.rounds % FULL_EVERY == 0 else FIRST_BLOCKS
         for most in (first, self.asked.blocks) if exact else (0,):
-            each = side_by_side(partial(self._period, chips, most), periods)
-            found = list(chain.from_iterable(each))
+            for t in periods:
+                found += self._period(t, chips[:, :, t, :], most)
             if found:
                 break
         if not found:
@@ -97,10 +94,9 @@ class Rounds:
             np.full(len(found), np.inf),
         )
 
-    def _period(self, chips: Floats, most: int, t: int) -> list[Cut]:
+    def _period(self, t: int, left: Floats, most: int) -> list[Cut]:
         """Violated cuts of one period: what the pool knows, or what exact solves of blocks find."""
         out: list[Cut] = []
-        left = chips[:, :, t, :]
         below = np.where(self.asked.serves[:, :, t, None], left, 0.0)
         below = np.where(self.asked.owed[:, None, t, :], below, 0.0)
         for k, p, s in _worst(below, EACH_PERIOD):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,6 @@ from planner.instance import Instance
 from planner.redundancy.cuts import NEGATIVE_CHIPS, Cut, standing_cut
 from planner.redundancy.promise import Promise
 from planner.redundancy.rounds import Rounds
-from planner.redundancy.side_by_side import side_by_side
 from planner.values import DUST_CHIPS
 
 Floats = npt.NDArray[np.float64]
@@ -34,7 +32,8 @@ def survey(rounds: Rounds, x: Floats) -> Survey:
     """Route every contingency of a point; x are its columns."""
     asked = rounds.asked
     periods = np.flatnonzero(asked.owed.any(axis=(0, 2))).tolist()
-    each = side_by_side(partial(_period, rounds, rounds.left.chips(x)), periods)
+    chips = rounds.left.chips(x)
+    each = [_period(rounds, chips, t) for t in periods]
     cover: dict[tuple[int, int, int, int, int], float] = {}
     for one in each:
         cover.update(one.cover)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import planner
@@ -16,7 +15,6 @@ from planner.case.rules import Contingency, Survival
 from planner.errors import UnprovenError
 from planner.instance import build_instance
 from planner.plan import Plan, load_plan
-from planner.redundancy import side_by_side
 from planner.redundancy.mode import redundancy_mode
 from planner.solve.transport import Floats, Routing, Transport
 from planner.values import DUST_CHIPS
@@ -169,18 +167,6 @@ def test_another_number_of_threads_is_another_way_to_the_same(case: Case, rounds
         assert plan.summary["status"] == "proven"
         assert plan.summary["redundancy"]["blocks_short"] == 0
         assert plan.objective_usd == pytest.approx(rounds.objective_usd, rel=2 * GAP)
-
-
-def test_periods_side_by_side_are_those_one_by_one(
-    rounds: Plan, case: Case, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for cores in (1, 3):
-        monkeypatch.setattr(side_by_side, "cores", lambda cores=cores: cores)
-        again = planner.solve(case, gap=GAP, redundancy="rounds")
-        assert again.summary["objective_usd"] == rounds.summary["objective_usd"]
-        assert again.summary["redundancy"] == rounds.summary["redundancy"]
-        for name in ("contingency_flows", "certificate_cuts", "certificate_duals"):
-            pd.testing.assert_frame_equal(again.tables[name], rounds.tables[name])
 
 
 def test_the_size_chooses(case: Case) -> None:
