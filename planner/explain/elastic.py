@@ -21,6 +21,7 @@ from planner.equations.diversification import chip_weights, spend_limit
 from planner.explain.conflict_words import ROWS
 from planner.explain.knobs import Key, Knob, knobs_of, limit_of, offer_of_start
 from planner.instance import Instance, build_instance
+from planner.instance.procurement import delivered_share
 from planner.instance.rule_arrays import groups
 from planner.matrix import Matrix
 from planner.redundancy.problem import compiled_problem
@@ -178,7 +179,7 @@ def _true_limits(
     hourly = m.columns["hourly"].start
     for i, (v, t, _) in enumerate(m.column_index["hourly"]):
         upper[hourly + i] = inst.pay.max_chips[v, t]
-    added = [*_supply_rows(inst, raised, m), *_most_lots(case, raised, m)]
+    added = [*_supply_rows(case, inst, raised, m), *_most_lots(case, raised, m)]
     start, n, k = *m.shape, len(added)
     names, index = dict(m.rows), dict(m.row_index)
     for name in dict.fromkeys(row[0] for row in added):
@@ -233,7 +234,7 @@ def _kept(
     return sp.csc_array((np.array(values, dtype=float), where), shape=(rows, m.shape[1]))
 
 
-def _supply_rows(inst: Instance, raised: Instance, m: Matrix) -> Iterable[Added]:
+def _supply_rows(case: Case, inst: Instance, raised: Instance, m: Matrix) -> Iterable[Added]:
     """Supply where the bound of a column said it: contracts without hours, ramps past the end."""
     allotted, room = inst.pools.allotted, raised.pools.allotted
     supplied = {(p, t) for p, t, _ in m.row_index.get("supply", ())}
@@ -243,10 +244,15 @@ def _supply_rows(inst: Instance, raised: Instance, m: Matrix) -> Iterable[Added]
             most = float(allotted[p, t])
             yield "supply_contracts", (p, t), first + i, 1.0, most, ("supply", p), True
     starts, first = raised.starts, m.columns["lots"].start
-    for j in np.flatnonzero((starts.active[:, -1] > 0) & (starts.active[:, -1] < 1)).tolist():
+    last = np.where(raised.options.of_start < 0, starts.active[:, -1], 0.0)
+    for j in np.flatnonzero((last > 0) & (last < 1)).tolist():
         # Room in the horizon has rows; past it the last period's room holds (`most_lots`).
-        p, last = int(starts.pool[j]), float(starts.lot_chips[j])
-        yield "supply_lots", j, first + j, last, float(allotted[p, -1]), ("supply", p), True
+        begun, term = int(starts.period[j]), int(starts.term_periods[j])
+        ramp = case.offers[offer_of_start(case, raised, j)].ramp
+        late = delivered_share(ramp, begun, term, begun + term)[starts.active.shape[1] :]
+        p, size = int(starts.pool[j]), float(starts.lot_chips[j] * late.max(initial=0.0))
+        if size > 0:
+            yield "supply_lots", j, first + j, size, float(allotted[p, -1]), ("supply", p), True
 
 
 def _most_lots(case: Case, raised: Instance, m: Matrix) -> Iterable[Added]:
