@@ -67,9 +67,9 @@ def main() -> None:
         err.print("stopped; nothing was written")
         sys.exit(LIMIT)
     except OSError as error:
-        err.print(
-            f"{error.filename}: {error.strerror}", markup=False, highlight=False, soft_wrap=True
-        )
+        where = "" if error.filename is None else f"{error.filename}: "
+        said = f"{where}{error.strerror or error}"
+        err.print(said, markup=False, highlight=False, soft_wrap=True)
         sys.exit(FAILED)
     except Exception as error:
         Path(LOG_FILE).write_text(traceback.format_exc(), encoding="utf-8")

@@ -34,9 +34,9 @@ COLUMNS = ("limit", "status", "cost_usd", "bound_usd", "gap", "plan_found_at", "
 """Columns of the table of points."""
 WORDS = {
     "proven": "a plan within the gap",
-    "limit": "a plan, not within the gap: stopped before",
+    "limit": "a plan, not within the gap: stopped early",
     "infeasible": "proven: no plan",
-    "unproven": "no plan found, and none excluded: stopped before",
+    "unproven": "no plan found, and none excluded: stopped early",
 }
 """Status of a point -> what it says."""
 
