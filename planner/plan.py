@@ -34,7 +34,8 @@ RESTART = "restart.parquet"
 """File with what the next solve may start from; see `planner.restart`."""
 STATUS_WORDS = {
     "proven": "proven within the gap asked for",
-    "limit": "feasible, not proven within the gap asked for: stopped at the time limit",
+    "limit": "feasible, not proven within the gap asked for: stopped at the time limit, "
+    "or at what double precision can tell",
     "interrupted": "feasible, not proven within the gap asked for: stopped by Ctrl-C",
 }
 """Status of a plan -> what it says."""

@@ -17,7 +17,7 @@ import planner
 ROOT = Path(planner.__file__).parent
 
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("planner.errors", "planner.example_cases", "planner.held_back"),
+    ("planner.errors", "planner.example_cases", "planner.held_back", "planner.readable"),
     ("planner.case",),
     ("planner.throughput", "planner.provenance"),
     ("planner.melange",),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -31,6 +29,7 @@ from planner.solve.options import Progress, SolveOptions
 from planner.solve.run import PROBED, SMALL, ranks, solve_matrix
 from planner.solve.session import Basis, Session
 from planner.solve.sift import SIFTED
+from planner.solve.watch import Stop
 
 Floats = npt.NDArray[np.float64]
 CLOSE = 0.02
@@ -97,8 +96,8 @@ class Finder:
     """Told how each solve goes."""
     rounds: Callable[[Matrix], Rounds] | None = None
     """Rounds over the columns of a wider problem, with what is known already given."""
-    stop: threading.Event = field(default_factory=threading.Event)
-    """Set when the search is to end."""
+    stop: Stop = field(init=False)
+    """When the search is to end."""
 
     def __post_init__(self) -> None:
         """Put the budget and the mix beside the case's problem."""
@@ -119,7 +118,7 @@ class Finder:
         self.open_mw = 0.0
         """How far one more plan could still be where the last search found none, MW."""
         self._basis: Basis | None = None
-        self._started = time.perf_counter()
+        self.stop = Stop(self.options.time_limit_s)
 
     @property
     def _is_small(self) -> bool:
@@ -252,15 +251,14 @@ class Finder:
         return None
 
     def _in_time(self) -> bool:
-        left = self._left().time_limit_s
-        return not self.stop.is_set() and (left is None or left > 0)
+        return not self.stop.is_set()
 
     def _relax(self, problem: Matrix, earlier: Floats, signs: Floats) -> float:
         """Solve a relaxation: its distance, MW; what its duals prove is learnt."""
         session = Session(problem, self.options.threads, self.stop)
         if self._basis is not None:
             session.set_basis(self._basis)
-        result = session.solve_lp(self._left().time_limit_s)
+        result = session.solve_lp()
         if result.status != "optimal":
             raise UnprovenError(f"the search for alternatives ended with '{result.status}'")
         self._basis = session.basis()
@@ -338,7 +336,6 @@ class Finder:
 
     def _left(self, gap: float | None = None) -> SolveOptions:
         """The options with what is left of the time."""
-        limit = self.options.time_limit_s
-        if limit is not None:
-            limit = max(0.0, limit - (time.perf_counter() - self._started))
+        left = self.stop.left_s
+        limit = None if left is None else max(0.0, left)
         return SolveOptions(self.options.gap if gap is None else gap, limit, self.options.threads)

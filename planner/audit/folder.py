@@ -206,7 +206,7 @@ def _check_summary(model: AuditModel, plan: Plan) -> Report:
     """Gap, totals, case hash and size of the summary agree with what they are made from."""
     s = plan.summary
     objective, bound = float(s["objective_usd"]), float(s["bound_usd"])
-    gap = max(0.0, objective - bound) / max(abs(objective), 1e-9)
+    gap = max(0.0, objective - bound) / max(abs(objective), 1.0)
     expected: dict[str, Callable[[], float]] = {
         "gap": lambda: gap,
         "liability_past_horizon_usd": lambda: float(s["cost_usd"]["liability_past_horizon"]),

@@ -40,6 +40,7 @@ def check(
         (_check_contracts, "pools contracts"),
         (check_options, "contracts offers options"),
         (_check_serving, "architectures geographies regions classes models serving"),
+        (_check_work, "serving training"),
         (_check_demand, "models serving demand"),
         (_check_profile, "geographies classes serving profile"),
         (_check_training, "chips training"),
@@ -240,6 +241,11 @@ def _check_serving(c: Checker) -> None:
         if w.cached_tokens >= w.input_tokens:
             rule = f"{w.cached_tokens:g} is not below input_tokens"
             c.add("serving", i, "cached_tokens", rule)
+
+
+def _check_work(c: Checker) -> None:
+    if not c.case.serving and not c.case.training:
+        c.add("serving", None, None, "neither it nor training.csv has a row: nothing to plan")
 
 
 def _check_demand(c: Checker) -> None:

@@ -175,7 +175,7 @@ def _read_table(
     except csv.Error as error:
         faults.append(Fault(table.file, f"is not CSV: {error}", start))
         return (), ()
-    if not raw and table.required and not faults:
+    if not raw and table.required and table.rows and not faults:
         faults.append(Fault(table.file, "the table has no rows"))
     override_rows(table, raw, changes, faults)
     return _parse(table, raw, at, faults)

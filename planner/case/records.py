@@ -18,6 +18,8 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
+    field_validator,
 )
 
 Basis = Literal["published", "measured", "derived", "assumption"]
@@ -69,8 +71,11 @@ Day = Annotated[date, BeforeValidator(_written_as_day), AfterValidator(_in_our_t
 """A day, written `2026-07-01`."""
 Count = Annotated[int, Field(ge=1, le=10**9)]
 CountOrZero = Annotated[int, Field(ge=0, le=10**9)]
-NonNegative = Annotated[float, Field(ge=0, le=1e36, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, le=1e36, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)]
+"""Beyond a thousand million million of anything a solve could not tell one from none."""
+Flop = Annotated[float, Field(gt=0, le=1e36, allow_inf_nan=False)]
+"""Operations of a training run."""
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -85,6 +90,13 @@ class Record(BaseModel):
     """Where the numbers of this row were found; reported with the plan."""
     basis: Basis = "assumption"
     """published, measured, derived or assumption; reported with the plan."""
+
+    @field_validator("basis", mode="after")
+    @classmethod
+    def _said_where(cls, basis: str, info: ValidationInfo) -> str:
+        if basis != "assumption" and not info.data.get("source", "unread"):
+            raise ValueError(f"'{basis}' needs a source")
+        return basis
 
 
 class Chip(Record):

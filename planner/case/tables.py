@@ -44,6 +44,8 @@ class Table:
     """Columns that together are unique."""
     required: bool = True
     """Whether the file must exist."""
+    rows: bool = True
+    """Whether a file that must exist must have rows; a case may be of training alone."""
 
     @property
     def file(self) -> str:
@@ -71,8 +73,8 @@ TABLES: tuple[Table, ...] = (
     Table("options", ContractOption, ("option", "contract", *_POOL), required=False),
     Table("models", ServedModel, ("model",)),
     Table("classes", ServiceClass, ("class",)),
-    Table("serving", Serving, ("workload",)),
-    Table("demand", Demand, ("workload", "period")),
+    Table("serving", Serving, ("workload",), rows=False),
+    Table("demand", Demand, ("workload", "period"), rows=False),
     Table("profile", ProfilePoint, ("geography", "class", "hour_of_week")),
     Table("training", TrainingRun, ("run",), required=False),
     Table(

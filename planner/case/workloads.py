@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from planner.case.records import (
+    Flop,
     Key,
     Name,
     NameOrEmpty,
@@ -115,7 +116,7 @@ class TrainingRun(Record):
     """Name of the run."""
     kind: Literal["run", "standing"]
     """A run has a volume in FLOP; a standing load holds peak FLOP/s on average over the week."""
-    training_flop: Positive | None = None
+    training_flop: Flop | None = None
     """Runs: model FLOP to be done."""
     held_eflop_per_s: Positive | None = None
     """Standing loads: dense BF16 peak held, EFLOP/s."""

@@ -18,6 +18,7 @@ from planner.cli.prices import records
 from planner.cli.telling import progress_line
 from planner.errors import Fault, InputError
 from planner.plan import load_plan
+from planner.readable import money_unit, power_unit
 from planner.run_folder import MANIFEST, dump_json, refuse_target
 
 AUDITED = {
@@ -119,9 +120,10 @@ def alternatives_command(
 
 def _print(found: Alternatives, table: pd.DataFrame, count: int, place: Path) -> None:
     """The plans, their mixes, their distances, and what they have in common."""
+    unit, power = money_unit(found.bound_usd), power_unit(float(table.mean_mw.max()))
     out.print(
         f"{len(table)} plans within {found.slack:.2%} of the bound of "
-        f"{found.bound_usd / 1e9:,.4f} billion USD"
+        f"{unit.say(found.bound_usd, 4)}"
     )
     if found.stopped:
         out.print("stopped by the time limit or Ctrl-C before the others were found")
@@ -130,15 +132,15 @@ def _print(found: Alternatives, table: pd.DataFrame, count: int, place: Path) ->
     elif len(table) < count:
         out.print(f"no further plan within the slack differs in its mix by {found.by}")
     view = Table(title="Plans", title_justify="left", title_style="bold")
-    for name in ("plan", "billion USD", "above bound", "nearest before", "could not exceed",
-                 "mean GW", "audit"):  # fmt: skip
+    for name in ("plan", unit.name, "above bound", "nearest before", "could not exceed",
+                 f"mean {power.name}", "audit"):  # fmt: skip
         view.add_column(name, justify="left" if name in ("plan", "audit") else "right")
     for row in table.to_dict("records"):
         first = pd.isna(row["nearest_earlier"])
         view.add_row(
-            row["plan"], f"{row['cost_usd'] / 1e9:,.4f}", f"{row['above_bound']:.3%}",
+            row["plan"], unit.number(row["cost_usd"], 4), f"{row['above_bound']:.3%}",
             "" if first else f"{row['nearest_earlier']:.2%}",
-            "" if first else f"{row['could_not_exceed']:.2%}", f"{row['mean_mw'] / 1e3:,.4f}",
+            "" if first else f"{row['could_not_exceed']:.2%}", power.number(row["mean_mw"], 4),
             AUDITED[row["audited"]],
         )  # fmt: skip
     out.print(view)

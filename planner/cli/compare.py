@@ -18,6 +18,7 @@ from planner.compare.run import Comparison, compare
 from planner.compare.side import differing
 from planner.output import write_files
 from planner.plan import load_plan
+from planner.readable import fine_money_unit, money_unit, power_unit
 from planner.run_folder import dump_json
 
 SHOWN = 20
@@ -90,13 +91,15 @@ def _print(found: Comparison) -> None:
     _show("Plans", found.headline, ["figure"], names)
     cost = found.cost.copy()
     cost["term"] = cost["term"].str.replace("_", " ")
+    unit = money_unit(float(cost[names].abs().max().max()))
     for name in names:
-        cost[name] = cost[name] / 1e9
-    _show("Cost, present value, billion USD", cost, ["term", "where"], names, "{:,.3f}")
+        cost[name] = cost[name] / unit.size
+    _show(f"Cost, present value, {unit.name}", cost, ["term", "where"], names, "{:,.3f}")
     capacity = found.capacity.copy()
+    unit = power_unit(float(capacity[names].max().max()))
     for name in names:
-        capacity[name] = capacity[name] / 1e3
-    words = f"Capacity, mean of {found.periods[0]} to {found.periods[-1]}, GW"
+        capacity[name] = capacity[name] / unit.size
+    words = f"Capacity, mean of {found.periods[0]} to {found.periods[-1]}, {unit.name}"
     _show(words, capacity, ["by", "member"], names, "{:,.3f}")
     _show("Share of served work", found.serving, ["by", "member"], names, "{:.1%}")
     _show("Share of demand not served", found.unserved, ["class"], names, "{:.2%}")
@@ -156,25 +159,27 @@ def _print_waterfall(found: Comparison) -> None:
         if some.empty:
             continue
         out.print(f"[bold]Cost from {found.names[0]} to {name}, by cause[/bold]")
+        unit = fine_money_unit(float(some.usd.abs().max()))
         view = Table()
         view.add_column("cause")
-        view.add_column("billion USD", justify="right")
+        view.add_column(unit.name, justify="right")
         for row in some.to_dict("records"):
-            form = "{:,.4f}" if row["is_total"] else "{:+,.4f}"
-            view.add_row(str(row["step"]), form.format(row["usd"] / 1e9))
+            view.add_row(
+                str(row["step"]), unit.number(row["usd"], 4, "" if row["is_total"] else "+")
+            )
         out.print(view)
         for said in some.says[some.says != ""]:
             out.print(said)
         low, high = found.least_cost_change(name)
         if found.files[found.files.plan == name].same.all():
             totals = some[some.is_total]
-            least, most = totals.low_usd.max() / 1e9, totals.high_usd.min() / 1e9
+            least, most = totals.low_usd.max(), totals.high_usd.min()
             out.print(
-                f"the case is the same: its least cost is between {least:,.4f} and {most:,.4f} "
-                "billion USD"
+                f"the case is the same: its least cost is between {unit.number(least, 4)} and "
+                f"{unit.say(most, 4)}"
             )
             continue
         out.print(
-            f"the least possible cost changed by {low / 1e9:+,.4f} to {high / 1e9:+,.4f} "
-            "billion USD: bound against plan, both ways"
+            f"the least possible cost changed by {unit.number(low, 4, '+')} to "
+            f"{unit.number(high, 4, '+')} {unit.name}: bound against plan, both ways"
         )

@@ -25,10 +25,10 @@ from planner.cli.options import (
     TimeLimit,
 )
 from planner.cli.telling import telling
-from planner.cli.value import LARGE_USD
 from planner.decisions.frontier import GAP, WORDS, Frontier
 from planner.decisions.frontier import frontier as frontier_of
 from planner.output import check_places, write_files
+from planner.readable import fine_money_unit
 from planner.run_folder import dump_json
 
 
@@ -114,8 +114,7 @@ def _print(found: Frontier) -> None:
         title=f"Cost along {found.limit.name} ({found.limit.unit})", title_justify="left",
         title_style="bold",
     )  # fmt: skip
-    large = found.points.cost_usd.max() >= LARGE_USD
-    unit, named = (1e9, "billion USD") if large else (1e6, "million USD")
+    unit, named = fine_money_unit(np.nanmax([0.0, *found.points.cost_usd]))
     for i, name in enumerate(("value", named, "at least", "gap", "")):
         view.add_column(name, justify="left" if i == 4 else "right")
     for row in found.points.to_dict("records"):

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from planner.plan import STATUS_WORDS, Plan
+from planner.readable import Unit, chips_unit, money_unit, power_unit
 
 
 def _table(title: str, *columns: str, left: int = 1) -> Table:
@@ -22,12 +23,13 @@ def _table(title: str, *columns: str, left: int = 1) -> Table:
 def print_plan(plan: Plan, console: Console, folder: Path | None = None) -> None:
     """Headline, costs, what to sign, whom it fails, and where everything is."""
     s = plan.summary
+    unit = money_unit(plan.objective_usd)
     console.print(
-        f"[bold]{s['case']}[/bold]: {plan.objective_usd / 1e9:,.3f} billion USD, at least "
-        f"{plan.bound_usd / 1e9:,.3f} (gap {plan.gap:.3%}); {STATUS_WORDS[plan.status]}"
+        f"[bold]{s['case']}[/bold]: {unit.say(plan.objective_usd)}, at least "
+        f"{unit.number(plan.bound_usd)} (gap {plan.gap:.3%}); {STATUS_WORDS[plan.status]}"
     )
-    console.print(_costs(s))
-    console.print(_signed(plan.tables["contracts_signed"]))
+    console.print(_costs(s, unit))
+    console.print(_signed(plan.tables["contracts_signed"], unit))
     _existing(plan.tables["contracts_existing"], console)
     if "options" in plan.tables:
         _options(plan.tables["options"], console)
@@ -63,23 +65,24 @@ def _earlier(given: Any) -> str:
     """What an earlier plan was worth for this one, before anything was searched."""
     bound, cost = given["bound_usd"], given["plan_usd"]
     parts = [
-        "proves nothing" if bound is None else f"proves {bound / 1e9:,.3f} billion USD",
-        "makes no plan" if cost is None else f"costs {cost / 1e9:,.3f} billion USD",
+        "proves nothing" if bound is None else f"proves {money_unit(bound).say(bound)}",
+        "makes no plan" if cost is None else f"costs {money_unit(cost).say(cost)}",
     ]
     return f"the earlier plan, at this case: its proof {parts[0]}, it {parts[1]}"
 
 
-def _costs(summary: Any) -> Table:
-    view = _table("Cost by term, present value", "term", "billion USD")
+def _costs(summary: Any, unit: Unit) -> Table:
+    view = _table("Cost by term, present value", "term", unit.name)
     for term, usd in summary["cost_usd"].items():
-        view.add_row(term.replace("_", " "), f"{usd / 1e9:,.3f}")
+        view.add_row(term.replace("_", " "), unit.number(usd))
     return view
 
 
-def _signed(signed: pd.DataFrame) -> Table:
+def _signed(signed: pd.DataFrame, unit: Unit) -> Table:
+    chips = chips_unit(signed.chips.sum())
     view = _table(
         "To sign, by chip and cloud", "chip", "cloud", "offer", "first start", "sign by",
-        "thousand chips", "billion USD in horizon", left=5,
+        chips.name, f"{unit.name} in horizon", left=5,
     )  # fmt: skip
     grouped = signed.groupby(["chip", "cloud", "offer"], as_index=False).agg(
         start=("start", "min"),
@@ -90,8 +93,8 @@ def _signed(signed: pd.DataFrame) -> Table:
     for row in grouped.sort_values("usd", ascending=False).to_dict("records"):
         view.add_row(
             *(str(row[name]) for name in ("chip", "cloud", "offer", "start", "sign_by")),
-            f"{row['chips'] / 1e3:,.1f}",
-            f"{row['usd'] / 1e9:,.3f}",
+            chips.number(row["chips"], 1 if chips.size > 1 else 0),
+            unit.number(row["usd"]),
         )
     return view
 
@@ -99,9 +102,9 @@ def _signed(signed: pd.DataFrame) -> Table:
 def _existing(existing: pd.DataFrame, console: Console) -> None:
     left = existing[existing.decision == "leave"]
     for name, lines in left.groupby("contract"):
-        saved = (lines.payments_saved_usd.sum() - lines.exit_fee_usd.sum()) / 1e9
+        saved = lines.payments_saved_usd.sum() - lines.exit_fee_usd.sum()
         when = lines.left_from.iloc[0]
-        console.print(f"leave contract {name} from {when}: saves {saved:,.3f} billion USD")
+        console.print(f"leave contract {name} from {when}: saves {money_unit(saved).say(saved)}")
 
 
 def _options(options: pd.DataFrame, console: Console) -> None:
@@ -111,9 +114,10 @@ def _options(options: pd.DataFrame, console: Console) -> None:
         kind, contract = some.kind.iloc[0], some.contract.iloc[0]
         what = f"{kind} {name} of contract {contract}"
         if len(taken):
-            chips = taken.chips.sum() / 1e3
+            chips = taken.chips.sum()
+            unit = chips_unit(chips)
             when = f"from {taken.start.min()}, exercise by {taken.exercise_by.min()}"
-            console.print(f"{what}: {chips:,.1f} thousand chips {when}")
+            console.print(f"{what}: {unit.say(chips, 1 if unit.size > 1 else 0)} {when}")
         else:
             deadline = some.exercise_by.max()
             when = f", open until {deadline}" if deadline else ", out of reach"
@@ -121,17 +125,19 @@ def _options(options: pd.DataFrame, console: Console) -> None:
 
 
 def _periods(rows: list[dict[str, Any]]) -> Table:
+    loads = ("mean_load_reference_chips", "peak_load_reference_chips", "fleet_reference_chips")
+    money = money_unit(max(row["spend_busd_per_year"] for row in rows) * 1e9)
+    power = power_unit(max(row["power_gw"] for row in rows) * 1e3)
+    chips = chips_unit(max(row[key] for row in rows for key in loads))
     view = _table(
-        "By period", "period", "billion USD a year", "GW", "billion USD per GW-year",
-        "mean load", "peak load", "fleet (thousand reference chips)",
+        "By period", "period", f"{money.name} a year", power.name, "billion USD per GW-year",
+        "mean load", "peak load", f"fleet ({chips.name.replace('chips', 'reference chips')})",
     )  # fmt: skip
     for row in rows:
         per_gw = row["busd_per_gw_year"]
         view.add_row(
-            row["period"], f"{row['spend_busd_per_year']:,.1f}", f"{row['power_gw']:,.2f}",
-            "" if per_gw is None else f"{per_gw:,.1f}",
-            *(f"{row[key] / 1e3:,.0f}" for key in (
-                "mean_load_reference_chips", "peak_load_reference_chips", "fleet_reference_chips"
-            )),
+            row["period"], money.number(row["spend_busd_per_year"] * 1e9, 1),
+            power.number(row["power_gw"] * 1e3, 2), "" if per_gw is None else f"{per_gw:,.1f}",
+            *(chips.number(row[key], 0) for key in loads),
         )  # fmt: skip
     return view

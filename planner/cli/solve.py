@@ -101,14 +101,17 @@ def solve(
     except InfeasibleError as error:
         command = shlex.join(["planner", "explain", str(case), *_again(changes)])
         raise InfeasibleError(f"{error}; `{command}` says which limits conflict") from error
-    images: dict[str, bytes] = {}
-    if figures:
-        from planner import plot  # noqa: PLC0415  (matplotlib takes a second to import)
-
-        images = plot.render(plan)
-    extra = {f"figures/{name}.png": data for name, data in images.items()}
     options["strategy_used"] = plan.summary["strategy"]
-    plan = plan.save(target, force=force, options=options, extra=extra)
+    images: dict[str, bytes] = {}
+    try:
+        if figures:
+            from planner import plot  # noqa: PLC0415  (matplotlib takes a second to import)
+
+            images = plot.render(plan)
+    finally:
+        # A figure that cannot be drawn, or Ctrl-C while it is, costs no plan.
+        extra = {f"figures/{name}.png": data for name, data in images.items()}
+        plan = plan.save(target, force=force, options=options, extra=extra)
     if as_json:
         out.print_json(dump_json({**plan.summary, "run": str(target)}))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,8 +16,10 @@ from rich.table import Table
 
 from planner.cli.app import app, err, out
 from planner.cli.options import AsJson, RunFolder
+from planner.cli.prices import records
 from planner.errors import Fault, InputError
 from planner.plan import load_plan
+from planner.readable import Unit, money_unit
 from planner.run_folder import dump_json
 from planner.sweep.frames import factor_label
 from planner.sweep.pieces import Progress
@@ -148,10 +151,10 @@ def regret(
         raise InputError([Fault("--by", f"takes two sweeps, not {len(results)}")])
     cells = None if by is None else cost_by(results[0], by.split(","), less=results[1])
     if as_json:
-        found: dict[str, Any] = {"regret": table.to_dict("records")}
+        found: dict[str, Any] = {"regret": records(table)}
         if cells is not None:
             tidy = cells.melt(ignore_index=False, value_name="usd").reset_index()
-            found["difference"] = tidy.to_dict("records")
+            found["difference"] = records(tidy)
         out.print_json(dump_json(found["regret"] if cells is None else found))
         return
     if cells is not None:
@@ -162,11 +165,12 @@ def regret(
     }  # fmt: skip
     if not table["mean_regret_half_width_usd"].any():
         del columns["+-, 99 %"]
-    view = Table(title="Regret (billion USD)", title_justify="left")
+    unit = money_unit(float(table["mean_cost_usd"].max()))
+    view = Table(title=f"Regret ({unit.name})", title_justify="left")
     for name in ("plan", *columns, "best in"):
         view.add_column(name, justify="left" if name == "plan" else "right")
     for row in table.sort_values("mean_regret_usd").to_dict("records"):
-        usd = (_billions(row[name]) for name in columns.values())
+        usd = (_number(row[name], unit) for name in columns.values())
         view.add_row(row["plan"], *usd, f"{row['best_in_share']:.0%}")
     out.print(view)
     if not table["exact"].all():
@@ -180,19 +184,20 @@ def regret(
 def _print_replan(result: SweepResult, target: Path) -> None:
     """Bounds over the scenarios, and what was planned."""
     s = result.summary
-    b = {name: usd / 1e9 for name, usd in s["bound_usd"].items()}
+    b = s["bound_usd"]
+    unit = money_unit(b["most"])
     out.print(
         f"{s['scenarios']:,} scenarios, contracts free: the best plan costs at least "
-        f"{b['least']:,.3f} to {b['most']:,.3f}, {b['mean']:,.3f} billion USD on average"
+        f"{unit.number(b['least'])} to {unit.number(b['most'])}, {unit.say(b['mean'])} on average"
     )
     if s["planned"]:
-        view = Table(title=f"{s['planned']} planned (billion USD)", title_justify="left")
+        view = Table(title=f"{s['planned']} planned ({unit.name})", title_justify="left")
         for name in ("scenario", "certificate's bound", "bound", "cost", "status"):
             view.add_column(name, justify="right")
         columns = ("scenario", "certificate_bound_usd", "cost_lower_usd", "cost_usd", "status")
         rows = result.columns(*columns)
         for _, row in rows[rows.status != ""].iterrows():
-            usd = (f"{row[name] / 1e9:,.3f}" for name in columns[1:4])
+            usd = (unit.number(row[name]) for name in columns[1:4])
             view.add_row(str(row.scenario), *usd, str(row.status))
         out.print(view)
     out.print(f"results: {target}", soft_wrap=True)
@@ -215,17 +220,19 @@ def _print_difference(cells: pd.DataFrame, plans: list[str]) -> None:
     out.print(view)
 
 
-def _billions(usd: float | None) -> str:
-    return "" if usd is None else f"{usd / 1e9:,.3f}"
+def _number(usd: float | None, unit: Unit) -> str:
+    return "" if usd is None or usd != usd else unit.number(usd)
 
 
 def _print(s: dict[str, Any], target: Path) -> None:
     """Costs, what is certain about them, and what they hang on."""
     exact, drawn = "cost" in s, s["spec"]["design"] not in ("grid", "list")
-    out.print(f"{s['scenarios']:,} scenarios, {s['blocks']:,} blocks")
-    out.print(_expected(s, drawn), soft_wrap=True)
-    view = Table(title="Cost of a scenario (billion USD)", title_justify="left")
     whole = s["cost"] if exact else s["cost_lower"]
+    unit = money_unit(max(abs(at) for _, at, _ in whole["quantiles_usd"].values()))
+    say = partial(_number, unit=unit)
+    out.print(f"{s['scenarios']:,} scenarios, {s['blocks']:,} blocks")
+    out.print(_expected(s, drawn, unit), soft_wrap=True)
+    view = Table(title=f"Cost of a scenario ({unit.name})", title_justify="left")
     upper = s.get("cost_upper")
     view.add_column("")
     heads = [*(["cost"] if exact else ["at least"]), *(["99 % from", "to"] if drawn else []),
@@ -235,11 +242,11 @@ def _print(s: dict[str, Any], target: Path) -> None:
     for name, (low, at, high) in whole["quantiles_usd"].items():
         limits = (low, high) if drawn else ()
         most = (upper["quantiles_usd"][name][1],) if upper else ()
-        view.add_row(f"quantile {name}", *map(_billions, (at, *limits, *most)))
+        view.add_row(f"quantile {name}", *map(say, (at, *limits, *most)))
     at, half = whole["cvar_0.95_usd"], whole["cvar_0.95_half_width_usd"]
     limits = () if not drawn else (None, None) if half is None else (at - half, at + half)
     most = (upper["cvar_0.95_usd"],) if upper else ()
-    view.add_row("mean of the worst 5 %", *map(_billions, (at, *limits, *most)))
+    view.add_row("mean of the worst 5 %", *map(say, (at, *limits, *most)))
     out.print(view)
     if not exact:
         out.print(
@@ -250,7 +257,7 @@ def _print(s: dict[str, Any], target: Path) -> None:
         _print_audit(s["audit"])
     names = {f["name"]: f["values"] for f in s["spec"]["factor"] if f["kind"] == "lost"}
     what = "cost" if exact else "bound"
-    drivers = Table(title=f"Mean {what} by factor (billion USD)", title_justify="left")
+    drivers = Table(title=f"Mean {what} by factor ({unit.name})", title_justify="left")
     for name in ("factor", "from", "to", "at from", "at to"):
         drivers.add_column(name, justify="left" if name == "factor" else "right")
     for row in s["sensitivity"][:10]:
@@ -259,29 +266,29 @@ def _print(s: dict[str, Any], target: Path) -> None:
             f"{row[end]:.3g}" if lost is None else lost[int(row[end])] or "none"
             for end in ("low", "high")
         )
-        usd = (_billions(row[f"cost_at_{end}_usd"]) for end in ("low", "high"))
+        usd = (say(row[f"cost_at_{end}_usd"]) for end in ("low", "high"))
         drivers.add_row(row["factor"], *ends, *usd)
     out.print(drivers)
     out.print(f"{s['seconds']['total']:.1f} s; results: {target}", soft_wrap=True)
 
 
-def _expected(s: dict[str, Any], drawn: bool) -> str:
+def _expected(s: dict[str, Any], drawn: bool, unit: Unit) -> str:
     """The mean cost in a sentence, and what its interval comes from."""
     e = s["expected"]
     what = "expected cost" if drawn else f"mean cost of these {s['scenarios']:,} scenarios"
-    mean, low, high = (_billions(e[f"{name}_usd"]) for name in ("mean", "low", "high"))
+    mean, low, high = (_number(e[f"{name}_usd"], unit) for name in ("mean", "low", "high"))
     if e["mean_usd"] is None:
         surely = " at 99 % confidence" if drawn and low else ""
-        return (
-            f"{what}: at least {low or _billions(s['cost_lower']['mean_usd'])} billion USD{surely}"
-        )
+        least = low or unit.number(s["cost_lower"]["mean_usd"])
+        return f"{what}: at least {least} {unit.name}{surely}"
     sampled = ["scenarios drawn"] if drawn else []
     sampled += ["blocks audited"] if "cost" not in s and not s["audit"]["every_block"] else []
     if not sampled:
-        return f"{what}: {mean} billion USD, every block solved"
+        return f"{what}: {mean} {unit.name}, every block solved"
     if not low:
-        return f"{what}: {mean} billion USD, too few {' and '.join(sampled)} for an interval"
-    return f"{what}: {mean} billion USD (99 % interval {low} to {high}, of {' and '.join(sampled)})"
+        return f"{what}: {mean} {unit.name}, too few {' and '.join(sampled)} for an interval"
+    of = " and ".join(sampled)
+    return f"{what}: {mean} {unit.name} (99 % interval {low} to {high}, of {of})"
 
 
 def _print_audit(a: dict[str, Any]) -> None:

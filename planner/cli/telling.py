@@ -10,6 +10,7 @@ from rich.text import Text
 
 from planner.cli.app import err
 from planner.decisions.problem import Tell, silent
+from planner.readable import money_unit
 from planner.solve.options import Event, Progress
 
 
@@ -42,10 +43,14 @@ def progress_line() -> Iterator[Progress]:
 
         def show(event: Event) -> None:
             parts = [f"{event.seconds:6.1f} s  {event.phase:<10}"]
+            known = [x for x in (event.objective_usd, event.bound_usd) if x is not None]
+            unit = money_unit(max(map(abs, known), default=0.0))
             if event.objective_usd is not None:
-                parts.append(f"best {event.objective_usd / 1e9:,.4f}")
+                parts.append(f"best {unit.number(event.objective_usd, 4)}")
             if event.bound_usd is not None:
-                parts.append(f"bound {event.bound_usd / 1e9:,.4f} billion USD")
+                parts.append(f"bound {unit.number(event.bound_usd, 4)}")
+            if known:
+                parts.append(unit.name)
             if event.gap is not None:
                 parts.append(f"gap {event.gap:.4%}")
             live.update(Text("  ".join(parts)))

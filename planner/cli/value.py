@@ -14,11 +14,11 @@ from planner.cli.options import AsJson, CaseFolder, Changes, Gap, Promises, Thre
 from planner.cli.telling import telling
 from planner.decisions.value import GAP, Value
 from planner.decisions.value import value as value_of
+from planner.readable import fine_money_unit
 from planner.run_folder import dump_json
 
 CODES = {"proven": PROVEN, "needed": PROVEN, "limit": LIMIT, "impossible": INFEASIBLE}
 """Status of a value -> exit code."""
-LARGE_USD = 1e10
 """Costs from here on are told in billions."""
 
 
@@ -77,7 +77,7 @@ def _print(v: Value) -> None:
 def _scale(v: Value) -> tuple[float, str]:
     """USD of a unit in which the costs are read well, and its name."""
     most = max((side.cost_usd for side in (v.with_, v.without) if side is not None), default=0.0)
-    return (1e9, "billion USD") if most >= LARGE_USD else (1e6, "million USD")
+    return fine_money_unit(most)
 
 
 def _money(usd: float | None, unit: float) -> str:

@@ -23,6 +23,7 @@ from planner.decisions.problem import NO_PLAN, Compiled, Evidence, Solver, Tell,
 from planner.errors import Fault, InputError, UnprovenError
 from planner.matrix import Matrix
 from planner.redundancy.mode import Redundancy
+from planner.solve.options import relative_gap
 from planner.solve.run import interruptible
 
 Floats = npt.NDArray[np.float64]
@@ -232,7 +233,7 @@ def carried(source: Matrix, x: Floats, target: Matrix) -> Floats:
 def _row(point: _Point, margin: float) -> tuple[Any, ...]:
     cost = point.cost if np.isfinite(point.cost) else np.nan
     bound = point.bound if np.isfinite(point.bound) else np.nan
-    gap = max(0.0, cost - bound) / max(abs(cost), 1e-9)
+    gap = relative_gap(cost, bound)
     if point.bound == np.inf:
         status = "infeasible"
     elif np.isnan(cost):

@@ -17,6 +17,7 @@ from planner.decisions.problem import Evidence, Solver, Tell, silent
 from planner.decisions.subject import Subject, offers_in, subject_of
 from planner.errors import InfeasibleError, UnprovenError
 from planner.redundancy.mode import Redundancy
+from planner.solve.options import relative_gap
 
 Floats = npt.NDArray[np.float64]
 GAP = 1e-2
@@ -55,7 +56,7 @@ class Cost:
     @property
     def gap(self) -> float:
         """(cost - bound) / |cost|."""
-        return max(0.0, self.cost_usd - self.bound_usd) / max(abs(self.cost_usd), 1e-9)
+        return relative_gap(self.cost_usd, self.bound_usd)
 
 
 @dataclass(frozen=True)

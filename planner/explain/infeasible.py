@@ -142,10 +142,11 @@ class _Run:
         """Everything in turn."""
         relaxed, matrix = self.linear()
         if relaxed.status != "optimal":
-            if relaxed.status == "infeasible":
+            if proven_bound(matrix, relaxed.y, True, (matrix.lower, matrix.upper)) == np.inf:
                 self.notes.append("even with every limit relaxed there is no plan")
                 return self._end("infeasible")
-            self.notes.append("time ran out in the relaxation")
+            said = "gave no proof" if relaxed.status == "infeasible" else "ran out of time"
+            self.notes.append(f"the relaxation {said}")
             return self._end("unproven")
         bounds = (matrix.lower, matrix.upper)
         at_least = proven_bound(matrix, relaxed.y, False, bounds) / WHOLE - NOTHING

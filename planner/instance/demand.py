@@ -54,7 +54,7 @@ def serving_of(case: Case, rates: Rates) -> Serving:
     mean_factor = np.stack([shapes[:, block].mean(axis=1) for block in blocks], axis=1)
     peak_factor = np.stack([shapes[:, block].max(axis=1) for block in blocks], axis=1)
     service = [classes[w.service_class] for w in case.serving]
-    deferrable = np.array([c.deferrable for c in service])
+    deferrable = np.array([c.deferrable for c in service], dtype=bool)
     headroom = np.array([c.headroom for c in service])
     peak_factor[deferrable] = 1.0
     computed = np.array([w.input_tokens - w.cached_tokens + w.output_tokens for w in case.serving])
@@ -95,8 +95,8 @@ def trends(case: Case) -> Floats:
                 gains[:, m, c] = (row.gain_per_year_low, row.gain_per_year, row.gain_per_year_high)
     model_at = {m.model: i for i, m in enumerate(case.models)}
     chip_at = {c.chip: i for i, c in enumerate(case.chips)}
-    w_model = np.array([model_at[w.model] for w in case.serving])
-    p_chip = np.array([chip_at[p.chip] for p in case.pools])
+    w_model = np.array([model_at[w.model] for w in case.serving], dtype=np.int64)
+    p_chip = np.array([chip_at[p.chip] for p in case.pools], dtype=np.int64)
     picked = gains[:, w_model][:, :, p_chip]
     out: Floats = (1.0 + picked[..., None]) ** years
     return out

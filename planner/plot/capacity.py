@@ -17,9 +17,9 @@ from planner.plot.style import (
     new_axes,
     outlined,
     period_axis,
-    power_unit,
     top_legend,
 )
+from planner.readable import power_unit
 
 
 def _stack(

@@ -18,6 +18,10 @@ def _always(_plan: Plan) -> bool:
     return True
 
 
+def _serves(plan: Plan) -> bool:
+    return bool(plan.case.serving)
+
+
 @dataclass(frozen=True)
 class Figure:
     """One figure of a plan."""
@@ -55,8 +59,10 @@ FIGURES: dict[str, Figure] = {
         "N-1: least share of demand served in each contingency",
         lambda plan: len(plan.tables.get("contingencies", ())) > 0,
     ),
-    "throughput": Figure(work.throughput, "Throughput of a chip within the latency targets"),
-    "token_cost": Figure(work.token_cost, "Cost of a million tokens by chip"),
+    "throughput": Figure(
+        work.throughput, "Throughput of a chip within the latency targets", _serves
+    ),
+    "token_cost": Figure(work.token_cost, "Cost of a million tokens by chip", _serves),
 }
 """Name of a figure -> the figure."""
 

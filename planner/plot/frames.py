@@ -25,13 +25,13 @@ from planner.plot.style import (
     hatch,
     horizontal,
     in_style,
-    money_unit,
     new_axes,
     period_axis,
     row_axes,
     short,
     top_legend,
 )
+from planner.readable import money_unit
 
 STATUS_MARKS = {
     "limit": ("o", "plan, gap not proven"),

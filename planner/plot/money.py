@@ -21,13 +21,13 @@ from planner.plot.style import (
     chip_colours,
     footnote,
     horizontal,
-    money_unit,
     new_axes,
     period_axis,
     row_axes,
     short,
     top_legend,
 )
+from planner.readable import money_unit
 
 OBLIGATIONS = {
     "existing_committed_usd": ("signed, committed", "#333333", ""),

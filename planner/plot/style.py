@@ -74,8 +74,8 @@ _style: Style | None = None
 __all__ = [
     "FAINT", "HATCHES", "INK", "LESS", "MORE", "NODE", "SMALL", "SPARE_COLOURS", "STYLES",
     "VENDOR_COLOURS", "WIDTH_IN", "Axes", "MaxNLocator", "Style", "chip_colours", "few_numbers",
-    "folded", "footnote", "greys", "hatch", "horizontal", "in_style", "money_unit", "new_axes",
-    "outlined", "period_axis", "power_unit", "row_axes", "shade", "short", "styled",
+    "folded", "footnote", "greys", "hatch", "horizontal", "in_style", "new_axes",
+    "outlined", "period_axis", "row_axes", "shade", "short", "styled",
     "top_legend", "vendor_colours",
 ]  # fmt: skip
 
@@ -196,6 +196,8 @@ def top_legend(
     if handles is None or labels is None:
         found, named = ax.get_legend_handles_labels()
         handles, labels = found[::-1], named[::-1]
+    if not labels:
+        return
     figure = ax.get_figure(root=True)
     assert figure is not None
     room = 72.0 * float(figure.get_size_inches()[0]) * min(1.0, ax.get_position().width / 0.7)
@@ -225,19 +227,6 @@ def few_numbers(ax: Axes) -> None:
     """Numbers along the horizontal axis, few enough to stand apart."""
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.xaxis.set_major_formatter("{x:,g}")
-
-
-def money_unit(most_usd: float) -> tuple[float, str]:
-    """USD in a unit of amounts up to `most_usd`, and the unit's name: no axis reads 0.05."""
-    for size, name in ((1e9, "billion USD"), (1e6, "million USD"), (1e3, "thousand USD")):
-        if abs(most_usd) >= size:
-            return size, name
-    return 1.0, "USD"
-
-
-def power_unit(most_mw: float) -> tuple[float, str]:
-    """MW in a unit of draws up to `most_mw`, and the unit's name."""
-    return (1e3, "GW") if abs(most_mw) >= 1e3 else (1.0, "MW")
 
 
 def outlined() -> list[Any]:

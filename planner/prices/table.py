@@ -40,6 +40,9 @@ COLUMNS = (
     "why_not_shown",
 )  # fmt: skip
 
+NUMBERS = ("amount", "price_usd", "one_less_usd", "one_more_usd", "dual_usd", "step", "rate_usd",
+           "stake_usd")  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Prices:
@@ -145,7 +148,9 @@ def price_table(
         for i, (_, price, amount, limit) in enumerate(found)
     ]
     one.restore()
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    # A table without rows has columns of no type, which cannot be counted or asked.
+    return table.astype(dict.fromkeys(NUMBERS, float) | {"shown": bool})
 
 
 def _deal_out(kinds: list[str], most: int) -> set[int]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-
 from planner.instance import Instance
 from planner.matrix import Matrix, RowBatch
 from planner.redundancy.left import left_of
 from planner.redundancy.peak import peak_problem
 from planner.redundancy.rounds import Rounds
 from planner.solve.session import Session
+from planner.solve.watch import Stop
 
 MOST_ROUNDS = 12
 """Rounds on the stand-in, at most."""
@@ -18,7 +17,7 @@ ENOUGH = 3e-4
 
 
 def first_cuts(
-    inst: Instance, matrix: Matrix, rounds: Rounds, stop: threading.Event | None = None
+    inst: Instance, matrix: Matrix, rounds: Rounds, stop: Stop | None = None
 ) -> RowBatch | None:
     """Cuts that the stand-in found, as rows of the whole problem; None when it needs none."""
     small = peak_problem(inst, matrix)

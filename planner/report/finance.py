@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
+
 import pandas as pd
 
 from planner import views
 from planner.case.calendar import add_months
 from planner.explain.deadlines import deadlines
 from planner.plan import Plan
-from planner.report.tables import Column, Table, table, used
+from planner.readable import BILLION_USD, MILLION_USD, Unit, money_unit
+from planner.report.tables import Column, Table, chips_column, table, used
 
-BILLION, MILLION = 1e9, 1e6
-DECISIONS = (
-    Column("date", "by"), Column("days_left", "days left", ",.0f"), Column("decision", "decision"),
-    Column("what", "what"), Column("for", "for"),
-    Column("chips", "thousand chips", ",.1f", 1e3), Column("usd", "million USD", ",.1f", MILLION),
-)  # fmt: skip
 KINDS = {
     "existing_committed_usd": "committed", "existing_cancellable_usd": "cancellable",
     "new_contracts_usd": "optional: to sign", "pay_as_you_go_usd": "optional: by the hour",
@@ -23,6 +21,11 @@ KINDS = {
     "shortfalls_usd": "shortfalls", "rebates_usd": "rebates", "total_usd": "total cash",
 }  # fmt: skip
 """Columns of the plan's obligations -> heading."""
+
+
+def _unit(frame: pd.DataFrame, names: Sequence[str], most: Unit = MILLION_USD) -> Unit:
+    """Unit of money of some columns."""
+    return money_unit(float(frame[list(names)].astype(float).abs().max().max()), most)
 
 
 PAID = ("sign lots", "sign deal", "begin qualification", "exercise option")
@@ -35,9 +38,15 @@ def decisions(plan: Plan) -> tuple[Table, Table]:
     Lots, deals, notices, qualification, and options to exercise or let go.
     """
     frame, soon = _decisions(plan)
+    unit = _unit(frame, ["usd"])
+    columns = (
+        Column("date", "by"), Column("days_left", "days left", ",.0f"),
+        Column("decision", "decision"), Column("what", "what"), Column("for", "for"),
+        chips_column("chips", frame), Column("usd", unit.name, ",.1f", unit.size),
+    )  # fmt: skip
     return (
-        table("Decisions due within three months", frame[soon], DECISIONS),
-        table("Decisions after that", frame[~soon], DECISIONS),
+        table("Decisions due within three months", frame[soon], columns),
+        table("Decisions after that", frame[~soon], columns),
     )
 
 
@@ -57,8 +66,10 @@ def _decisions(plan: Plan) -> tuple[pd.DataFrame, pd.Series]:
     frame = frame.sort_values(["date", "decision", "what"], kind="stable", ignore_index=True)
     # What a notice saves counts against what is paid.
     frame["usd"] = frame.usd.where(frame.decision.isin(PAID), -frame.usd)
-    end = add_months(plan.case.settings.as_of, 3).isoformat()
-    return frame, frame.date < end
+    today = plan.case.settings.as_of
+    # The same day of the month, three months on: `add_months` gives the first.
+    end = add_months(today, 3) + timedelta(days=today.day - 1)
+    return frame, frame.date <= end.isoformat()
 
 
 def _options(plan: Plan, options: pd.DataFrame) -> pd.DataFrame:
@@ -84,75 +95,84 @@ def obligations(plan: Plan) -> Table:
     """Cash by period and kind, not discounted."""
     frame = plan.tables["obligations"]
     kinds = [c for c in frame.columns if c != "period"]
+    unit = _unit(frame, kinds, BILLION_USD)
     columns = [Column("period", "period")]
-    columns += [Column(c, KINDS.get(c, c.removesuffix("_usd")), ",.3f", BILLION) for c in kinds]
-    return table("Cash by period, not discounted, billion USD", frame, used(frame, columns),
+    columns += [Column(c, KINDS.get(c, c.removesuffix("_usd")), ",.3f", unit.size) for c in kinds]
+    return table(f"Cash by period, not discounted, {unit.name}", frame, used(frame, columns),
                  summed=kinds)  # fmt: skip
 
 
 def burn_down(plan: Plan) -> Table:
     """Spend that counts towards each commitment window."""
+    frame = views.burn_down(plan)
+    unit = _unit(frame, ["minimum_usd", "cumulative_usd"])
     columns = (
         Column("window", "window"), Column("cloud", "cloud"), Column("period", "period"),
-        Column("minimum_usd", "minimum", ",.0f", MILLION),
-        Column("counted_usd", "counts in the period", ",.0f", MILLION),
-        Column("cumulative_usd", "so far", ",.0f", MILLION),
-        Column("left_usd", "left to spend", ",.0f", MILLION),
+        Column("minimum_usd", "minimum", ",.0f", unit.size),
+        Column("counted_usd", "counts in the period", ",.0f", unit.size),
+        Column("cumulative_usd", "so far", ",.0f", unit.size),
+        Column("left_usd", "left to spend", ",.0f", unit.size),
     )  # fmt: skip
-    return table("Commitments: spend that counts, and what is left, million USD",
-                 views.burn_down(plan), columns)  # fmt: skip
+    return table(f"Commitments: spend that counts, and what is left, {unit.name}", frame, columns)
 
 
 def shortfalls(plan: Plan) -> Table:
     """What each commitment window leaves unspent and is owed all the same."""
     frame = plan.tables.get("commitments", pd.DataFrame({"window": [], "minimum_usd": [],
                                                          "shortfall_usd": []}))  # fmt: skip
+    unit = _unit(frame, ["minimum_usd"])
     columns = (
         Column("window", "window"),
-        Column("minimum_usd", "minimum", ",.0f", MILLION),
-        Column("shortfall_usd", "shortfall", ",.1f", MILLION),
+        Column("minimum_usd", "minimum", ",.0f", unit.size),
+        Column("shortfall_usd", "shortfall", ",.1f", unit.size),
     )
-    return table("Commitments: shortfall, million USD", frame, columns, summed=("shortfall_usd",))
+    words = f"Commitments: shortfall, {unit.name}"
+    return table(words, frame, columns, summed=("shortfall_usd",))
 
 
 def idle(plan: Plan) -> Table:
     """Committed payments for chips that stand idle."""
+    frame = views.idle_commitments(plan)
+    unit = _unit(frame, ["committed_usd"])
     columns = (
         Column("period", "period"), Column("cloud", "cloud"),
-        Column("committed_usd", "committed", ",.1f", MILLION),
-        Column("idle_usd", "of that for idle chips", ",.1f", MILLION),
+        Column("committed_usd", "committed", ",.1f", unit.size),
+        Column("idle_usd", "of that for idle chips", ",.1f", unit.size),
         Column("idle_share", "idle share", ".1%"),
     )  # fmt: skip
-    return table("Idle committed dollars, million USD", views.idle_commitments(plan), columns,
-                 summed=("committed_usd", "idle_usd"))  # fmt: skip
+    words = f"Idle committed dollars, {unit.name}"
+    return table(words, frame, columns, summed=("committed_usd", "idle_usd"))
 
 
 def exits(plan: Plan) -> Table:
     """What stopping would still cost."""
+    frame = views.exit_exposure(plan)
+    unit = _unit(frame, ["exposure_usd"])
     columns = (
         Column("contract", "contract"), Column("cloud", "cloud"), Column("status", "status"),
         Column("can_be_left_from", "can be left from"),
-        Column("unavoidable_usd", "unavoidable payments", ",.0f", MILLION),
-        Column("exit_fee_usd", "exit fee", ",.0f", MILLION),
-        Column("past_horizon_usd", "past the horizon, present value", ",.0f", MILLION),
-        Column("exposure_usd", "exposure", ",.0f", MILLION),
+        Column("unavoidable_usd", "unavoidable payments", ",.0f", unit.size),
+        Column("exit_fee_usd", "exit fee", ",.0f", unit.size),
+        Column("past_horizon_usd", "past the horizon, present value", ",.0f", unit.size),
+        Column("exposure_usd", "exposure", ",.0f", unit.size),
     )  # fmt: skip
-    return table(f"Exit exposure as of {plan.case.settings.as_of}, million USD",
-                 views.exit_exposure(plan), columns, summed=("exposure_usd",))  # fmt: skip
+    words = f"Exit exposure as of {plan.case.settings.as_of}, {unit.name}"
+    return table(words, frame, columns, summed=("exposure_usd",))
 
 
 def token_cost(plan: Plan) -> Table:
     """Cost of serving by model and period."""
+    frame = views.cost_per_token(plan)
+    unit = _unit(frame, ["with_idle_usd"])
     columns = (
         Column("model", "model"), Column("period", "period"),
-        Column("tokens_millions", "trillion computed tokens", ",.1f", MILLION),
-        Column("with_idle_usd", "million USD", ",.1f", MILLION),
+        Column("tokens_millions", "trillion computed tokens", ",.1f", 1e6),
+        Column("with_idle_usd", unit.name, ",.1f", unit.size),
         Column("usd_per_million_tokens", "USD per million tokens", ",.4f"),
         Column("usd_per_reference_chip_hour",
                f"USD per {plan.case.settings.reference_chip}-equivalent hour", ",.2f"),
     )  # fmt: skip
-    return table("Cost of serving by model, idle chips included", views.cost_per_token(plan),
-                 columns)  # fmt: skip
+    return table("Cost of serving by model, idle chips included", frame, columns)
 
 
 def costs(plan: Plan) -> Table:
@@ -161,5 +181,6 @@ def costs(plan: Plan) -> Table:
     frame = pd.DataFrame(
         {"term": [name.replace("_", " ") for name in terms], "usd": list(terms.values())}
     )
-    columns = (Column("term", "term"), Column("usd", "billion USD", ",.3f", BILLION))
+    unit = _unit(frame, ["usd"], BILLION_USD)
+    columns = (Column("term", "term"), Column("usd", unit.name, ",.3f", unit.size))
     return table("Cost by term, present value", frame, columns, summed=("usd",))

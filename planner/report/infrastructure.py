@@ -7,30 +7,31 @@ import pandas as pd
 
 from planner import views
 from planner.plan import Plan
-from planner.report.tables import Column, Table, table
+from planner.report.tables import Column, Table, chips_column, table
 
 
 def sites(plan: Plan) -> Table:
     """Chips and MW by site and day."""
+    frame = views.sites(plan)
     columns = (
         Column("date", "in service from"), Column("cloud", "cloud"), Column("region", "region"),
-        Column("chip", "chip"), Column("change_chips", "change, thousand chips", "+,.1f", 1e3),
-        Column("chips_then", "then, thousand", ",.1f", 1e3),
+        Column("chip", "chip"), chips_column("change_chips", frame, "change, ", "+"),
+        chips_column("chips_then", frame, "then, "),
         Column("change_mw", "change, MW", "+,.1f"), Column("mw_then", "then, MW", ",.1f"),
     )  # fmt: skip
-    return table("Chips and MW by site and day, contracts", views.sites(plan), columns)
+    return table("Chips and MW by site and day, contracts", frame, columns)
 
 
 def use(plan: Plan) -> Table:
     """Serve, train, idle by cloud and chip."""
+    frame = views.use(plan)
     columns = (
         Column("cloud", "cloud"), Column("chip", "chip"), Column("period", "period"),
-        Column("serve_chips", "serve", ",.1f", 1e3),
-        Column("train_chips", "train", ",.1f", 1e3), Column("idle_chips", "idle", ",.1f", 1e3),
-        Column("idle_share", "idle share", ".1%"),
+        chips_column("serve_chips", frame, "serve, "),
+        chips_column("train_chips", frame, "train, "),
+        chips_column("idle_chips", frame, "idle, "), Column("idle_share", "idle share", ".1%"),
     )  # fmt: skip
-    return table("Serving, training, idle: means of the week, thousand working chips",
-                 views.use(plan), columns)  # fmt: skip
+    return table("Serving, training, idle: means of the week, working chips", frame, columns)
 
 
 def contingencies(plan: Plan) -> Table:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from planner.audit.folder import audit_plan
 from planner.plan import STATUS_WORDS, Plan
 from planner.plot import FIGURES, available, render
+from planner.readable import chips_unit, money_unit, power_unit
 from planner.report import finance, infrastructure, trust
 from planner.report.svg import inline
 from planner.report.tables import Table
@@ -122,11 +123,18 @@ def _headline(plan: Plan) -> list[tuple[str, str]]:
     signed = plan.tables["contracts_signed"]
     most = max(rows, key=lambda row: float(row["power_gw"]))
     decided, usd = finance.due(plan)
+    due = f"{decided} decision{'' if decided == 1 else 's'}"
+    due += f", {money_unit(usd).say(usd, 1)} to pay" if usd else ", nothing to pay"
+    unit, power = money_unit(plan.objective_usd), power_unit(float(most["power_gw"]) * 1e3)
+    chips = chips_unit(float(signed.chips.sum()))
     return [
-        ("cost, present value", f"{plan.objective_usd / 1e9:,.3f} billion USD"),
-        ("no plan costs less than", f"{plan.bound_usd / 1e9:,.3f} billion USD"),
+        ("cost, present value", unit.say(plan.objective_usd)),
+        ("no plan costs less than", unit.say(plan.bound_usd)),
         ("gap", f"{plan.gap:.3%}"),
-        ("due within three months", f"{decided} decisions, {usd / 1e9:,.1f} billion USD to pay"),
-        ("chips to sign", f"{signed.chips.sum() / 1e3:,.0f} thousand"),
-        ("most power", f"{most['power_gw']:,.2f} GW in {most['period']}"),
+        ("due within three months", due),
+        (
+            "chips to sign",
+            chips.say(float(signed.chips.sum()), 0).removesuffix(" chips"),
+        ),
+        ("most power", f"{power.say(float(most['power_gw']) * 1e3, 2)} in {most['period']}"),
     ]

@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from planner.readable import chips_unit
+
 
 @dataclass(frozen=True)
 class Column:
@@ -22,6 +24,14 @@ class Column:
     """Python format of numbers such as `,.1f`; '' for text."""
     scale: float = 1.0
     """Numbers are divided by it before they are written."""
+
+
+def chips_column(name: str, frame: pd.DataFrame, words: str = "", sign: str = "") -> Column:
+    """A column of chips, in thousands where they are many; `words` stand before the unit."""
+    most = float(frame[name].abs().max()) if len(frame) else 0.0
+    unit = chips_unit(0.0 if math.isnan(most) else most)
+    form = f"{sign},.1f" if unit.size > 1.0 else f"{sign},.0f"
+    return Column(name, f"{words}{unit.name}", form, unit.size)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import pandas as pd
 from planner import views
 from planner.plan import Plan
 from planner.provenance import provenance
-from planner.report.tables import Column, Table, table
+from planner.readable import chips_unit, money_unit, power_unit
+from planner.report.tables import Column, Table, chips_column, table
 
 NEAR = 0.98
 """A rule binds from this part of its limit on, in the plan's own figures."""
@@ -39,8 +40,9 @@ def limits(plan: Plan) -> Table:
     frame = views.limits(plan)
     frame = frame[frame.limit.notna()]
     part = (frame.value / frame.limit.where(frame.limit > 0)).fillna(1.0)
-    scale = frame.unit.map({"USD": 1e9}).astype(float).fillna(1.0)
-    words = frame.unit.map({"USD": "billion USD", "share": "share", "MW": "MW"})
+    money = money_unit(float(frame.limit[frame.unit == "USD"].max()))
+    scale = frame.unit.map({"USD": money.size}).astype(float).fillna(1.0)
+    words = frame.unit.map({"USD": money.name, "share": "share", "MW": "MW"})
     frame = frame.assign(
         part=part, value=frame.value / scale, limit=frame.limit / scale, unit=words,
         binds=(part >= NEAR).map({True: "binds", False: ""}),
@@ -62,7 +64,7 @@ def supply(plan: Plan) -> Table:
     )  # fmt: skip
     columns = (
         Column("cloud", "cloud"), Column("region", "region"), Column("chip", "chip"),
-        Column("most", "allotted, thousand chips", ",.1f", 1e3), Column("periods", "full in"),
+        chips_column("most", grouped, "allotted, "), Column("periods", "full in"),
     )  # fmt: skip
     return table("Pools where all that is allotted is under contract", grouped, columns)
 
@@ -90,14 +92,18 @@ def assumptions(plan: Plan) -> Table:
 def plausibility(plan: Plan) -> Table:
     """Figures to hold against the world."""
     frame = pd.DataFrame(plan.summary["plausibility"])
-    chip = plan.case.settings.reference_chip
+    money = money_unit(float(frame.spend_busd_per_year.max()) * 1e9)
+    power = power_unit(float(frame.power_gw.max()) * 1e3)
+    chips = chips_unit(float(frame.fleet_reference_chips.max()))
+    words = f"{chips.name.removesuffix('chips')}{plan.case.settings.reference_chip}"
     columns = (
-        Column("period", "period"), Column("spend_busd_per_year", "billion USD a year", ",.1f"),
-        Column("power_gw", "GW", ",.2f"),
+        Column("period", "period"),
+        Column("spend_busd_per_year", f"{money.name} a year", ",.1f", money.size / 1e9),
+        Column("power_gw", power.name, ",.2f", power.size / 1e3),
         Column("busd_per_gw_year", "billion USD per GW-year", ",.1f"),
-        Column("mean_load_reference_chips", f"mean load, thousand {chip}", ",.0f", 1e3),
-        Column("peak_load_reference_chips", f"peak load, thousand {chip}", ",.0f", 1e3),
-        Column("fleet_reference_chips", f"fleet, thousand {chip}", ",.0f", 1e3),
+        Column("mean_load_reference_chips", f"mean load, {words}", ",.0f", chips.size),
+        Column("peak_load_reference_chips", f"peak load, {words}", ",.0f", chips.size),
+        Column("fleet_reference_chips", f"fleet, {words}", ",.0f", chips.size),
         Column("tokens_demanded_per_month", "trillion tokens a month", ",.1f", 1e12),
     )  # fmt: skip
     return table("Plausibility", frame.fillna({"busd_per_gw_year": float("nan")}), columns)
@@ -106,7 +112,8 @@ def plausibility(plan: Plan) -> Table:
 def rests_on(plan: Plan) -> list[tuple[str, list[tuple[str, float]]]]:
     """(what, [(basis, share)]): rates behind served demand, prices behind new spend."""
     known: dict[str, Any] = plan.summary["provenance"]
-    return [
+    every = [
         ("Rates behind served demand", list(known["served_demand"].items())),
         ("Prices behind new spend", list(known["spend"].items())),
     ]
+    return [(what, shares) for what, shares in every if shares]

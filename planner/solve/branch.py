@@ -6,11 +6,12 @@ import heapq
 import time
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from planner.errors import InfeasibleError
+from planner.errors import InfeasibleError, UnprovenError
 from planner.matrix import Matrix, RowBatch
 from planner.solve.certificate import Node, node_bounds, proven_bound
 from planner.solve.dive import Dive
@@ -93,13 +94,11 @@ class Search:
 
     def left(self) -> float | None:
         """Seconds left; None without a limit."""
-        limit = self.options.time_limit_s
-        return None if limit is None else limit - (time.perf_counter() - self.started)
+        return self.session.stop.left_s
 
     def keep_going(self) -> bool:
         """Whether neither the limit nor an interruption says stop."""
-        left = self.left()
-        return not self.session.stop.is_set() and (left is None or left > 0)
+        return not self.session.stop.is_set()
 
     def tell(self, phase: str, objective: float | None = None) -> None:
         """Report progress; `objective` is that of the best plan unless given."""
@@ -124,7 +123,7 @@ class Search:
         self.session.set_bounds(self.integer, low[self.integer], high[self.integer])
         if at == 0:
             self._begin_inside()
-        result = self.session.solve_lp(self.left())
+        result = self.session.solve_lp()
         if at == 0:
             result = self.narrow(result)
         result = self.tighten(self.session, result, exact=at == 0, enough=ROUND_GAIN)
@@ -146,7 +145,7 @@ class Search:
         if not (self.sift and self.matrix.shape[1] >= INTERIOR and interior_point()):
             return
         since = time.perf_counter()
-        inside = self.session.solve_interior(self.left())
+        inside = self.session.solve_interior()
         self.iterations += inside.iterations
         if inside.status == "optimal":
             self.session = sifted_inside(self.session, inside)
@@ -161,7 +160,7 @@ class Search:
         if not self.sift or result.status != "optimal" or not self.session.active.all():
             return result
         self.session = sifted(self.session, result)
-        return self.session.solve_lp(self.left())
+        return self.session.solve_lp()
 
     def tighten(
         self, session: Session, result: LpResult, *, exact: bool, enough: float = 0.0
@@ -179,7 +178,7 @@ class Search:
                 break
             before = float(self.matrix.objective @ result.x)
             self._join(session, batch)
-            result = session.solve_lp(self.left())
+            result = session.solve_lp()
             self.iterations += result.iterations
             self.tell("rounds")
             if enough and result.status == "optimal":
@@ -256,7 +255,8 @@ class Search:
 
         With None it does not dive at all.
 
-        Raises InfeasibleError when the relaxation is proven infeasible.
+        Raises InfeasibleError when the relaxation is proven infeasible, and UnprovenError when
+        that is the solver's word alone.
         """
         since = time.perf_counter()
         self.nodes.append(Node(-1, -1, -np.inf, np.inf))
@@ -265,7 +265,7 @@ class Search:
             self.root_basis, self.root_duals = self.session.basis(), result.y
         self._timed("relaxation", since)
         if result.status == "infeasible":
-            raise InfeasibleError("no plan satisfies every rule, not even with fractions of lots")
+            self._refuse()
         self.tell("relaxation")
         if result.status == "optimal":
             whole = not len(fractional(result.x, self.integer))
@@ -278,6 +278,14 @@ class Search:
             if whole and (not dives or self.matrix.shape[0] > rows):
                 self._leave_open(0)
         return result
+
+    def _refuse(self) -> NoReturn:
+        """Say that a problem has no plan, if the ray of its root proves it."""
+        if self.nodes[0].bound == np.inf:
+            raise InfeasibleError("no plan satisfies every rule, not even with fractions of lots")
+        raise UnprovenError(
+            "the solver says that no plan satisfies every rule, and gave nothing that proves it"
+        )
 
     def branch(self, nodes: int) -> None:
         """Branch until the gap is reached, the limits say stop, or `nodes` nodes are solved.

@@ -131,7 +131,7 @@ class Dive:
         whole = np.round(result.x[integer])
         np.clip(whole, room.low[integer], room.high[integer], out=whole)
         session.set_bounds(integer, whole, whole)
-        final = self.tighten(session.solve_lp(), exact=True)
+        final = self.tighten(session.solve_lp(heed_stop=False), exact=True)
         if final.status != "optimal":
             return None
         x = final.x.copy()

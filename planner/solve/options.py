@@ -80,8 +80,8 @@ Progress = Callable[[Event], None]
 
 
 def relative_gap(objective: float, bound: float) -> float:
-    """(objective - bound) / |objective|, at least 0."""
-    return max(0.0, objective - bound) / max(abs(objective), 1e-9)
+    """(objective - bound) / |objective|, at least 0; costs below 1 USD count as 1."""
+    return max(0.0, objective - bound) / max(abs(objective), 1.0)
 
 
 class LazyRows(Protocol):

@@ -114,7 +114,7 @@ def _root(search: Search) -> LpResult:
     session, integer = search.session, search.integer
     m = search.matrix
     session.set_bounds(integer, m.lower[integer], m.upper[integer])
-    result = search.narrow(session.solve_lp(search.left()))
+    result = search.narrow(session.solve_lp())
     result = search.tighten(search.session, result, exact=True)
     m = search.matrix
     if result.status == "infeasible" and proven_bound(m, result.y, True, (m.lower, m.upper)) > 0:

@@ -22,6 +22,7 @@ from planner.solve.resume import Carried, Warm, resume
 from planner.solve.session import Basis, Session
 from planner.solve.sift import SIFTED
 from planner.solve.strategy import Choice, Strategy, chosen
+from planner.solve.watch import Stop
 
 Floats = npt.NDArray[np.float64]
 FIRST_NODES = 40
@@ -113,7 +114,7 @@ def solve_matrix(
     options: SolveOptions | None = None,
     progress: Progress | None = None,
     lazy: LazyRows | None = None,
-    first_rows: Callable[[threading.Event], RowBatch | None] | None = None,
+    first_rows: Callable[[Stop], RowBatch | None] | None = None,
     hot: Start | None = None,
     warm: Warm | None = None,
     strategy: Strategy = "auto",
@@ -137,7 +138,7 @@ def solve_matrix(
         if progress is not None:
             progress(event)
 
-    stop = threading.Event()
+    stop = Stop(options.time_limit_s)
     started = time.perf_counter()
     with interruptible(stop):
         begin = None if first_rows is None else first_rows(stop)
@@ -182,12 +183,11 @@ def solve_matrix(
         if search.bound == np.inf:
             # Every leaf of the tree has a proof that it is empty.
             raise InfeasibleError("no plan satisfies every rule with whole lots and placements")
-        left = search.left()
-        why = "was stopped at its time limit" if left is not None and left <= 0 else "ended"
-        why = "was interrupted" if stop.is_set() else why
+        why = "was stopped at its time limit" if stop.is_set() else "ended"
+        why = "was interrupted" if stop.asked else why
         raise UnprovenError(f"the solve {why} before it found a plan")
     reached = search.gap <= search.tolerance
-    status = "proven" if reached else "interrupted" if stop.is_set() else "limit"
+    status = "proven" if reached else "interrupted" if stop.asked else "limit"
     return Solution(
         status=status,
         x=search.best_x,

@@ -10,7 +10,6 @@ the columns that a relaxation wants, so that its relaxations are those of the wh
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,7 +24,7 @@ from planner.matrix import Matrix, RowBatch
 from planner.solve.bound import proving_ray, usable_duals
 from planner.solve.scheduler import use_threads
 from planner.solve.units import MILLION, THOUSAND, scales
-from planner.solve.watch import Watch
+from planner.solve.watch import Stop, Watch
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -70,12 +69,12 @@ class Session:
         self,
         matrix: Matrix,
         threads: int = 1,
-        stop: threading.Event | None = None,
+        stop: Stop | None = None,
         active: npt.NDArray[np.bool_] | None = None,
         *,
         priced: bool = False,
     ):
-        """Pass the arrays of `matrix`; `stop` interrupts a running solve when it is set.
+        """Pass the arrays of `matrix`; `stop` ends a running solve.
 
         `active` are the columns that it holds, all unless given; whole numbers and columns whose
         lower bound is not 0 must be among them. When it is `priced`, columns with a negative
@@ -91,7 +90,7 @@ class Session:
             away = self._place < 0
             if matrix.integer[away].any() or matrix.lower[away].any():
                 raise ValueError("a column that must be there is left out")
-        self.stop = stop or threading.Event()
+        self.stop = stop or Stop()
         self.threads = threads
         self._widened = False
         self._column, self._row = scales(matrix)
@@ -235,9 +234,12 @@ class Session:
     def solve_lp(self, time_limit_s: float | None = None, *, heed_stop: bool = True) -> LpResult:
         """Solve the relaxation with the current bounds, from the current basis.
 
-        Without `heed_stop` it is finished even when `stop` is set: to settle a plan in hand.
+        It ends when the session's `stop` says so, or after `time_limit_s` of its own. Without
+        `heed_stop` it is finished whatever `stop` says: to settle a plan in hand.
         """
         self._watch.heed = heed_stop
+        if heed_stop:
+            time_limit_s = self.stop.least(time_limit_s)
         ends = None if time_limit_s is None else time.perf_counter() + time_limit_s
         result = self._solve_held(time_limit_s)
         iterations = result.iterations
@@ -293,7 +295,7 @@ class Session:
             y = self._dual_ray()
         return LpResult(status, x, y, info.simplex_iteration_count)
 
-    def solve_interior(self, time_limit_s: float | None = None) -> LpResult:
+    def solve_interior(self) -> LpResult:
         """Solve the relaxation by HiPO, without crossover: near its optimum, and no basis.
 
         Needs `highspy-extras` (`sift.interior_point`); all but "optimal" says that it gave none.
@@ -303,7 +305,8 @@ class Session:
         self._watch.heed = True
         h = self._highs
         use_threads(self.threads)
-        limit = 1e30 if time_limit_s is None else h.getRunTime() + max(time_limit_s, 0.01)
+        left = self.stop.left_s
+        limit = 1e30 if left is None else h.getRunTime() + max(left, 0.01)
         for name, value in (
             ("time_limit", limit),
             ("solver", "hipo"),

@@ -24,10 +24,38 @@ EVERY_S = 1.0
 """Seconds between two words on a search that finds nothing better."""
 
 
-class Watch:
-    """Lets an event end a running solve, at the places where HiGHS looks."""
+class Stop(threading.Event):
+    """Says when a solve has to end: once it is set (Ctrl-C), or its time is up."""
 
-    def __init__(self, highs: Any, stop: threading.Event) -> None:
+    def __init__(self, limit_s: float | None = None) -> None:
+        """`limit_s` seconds of wall time from now; None without a limit."""
+        super().__init__()
+        self._ends = np.inf if limit_s is None else time.perf_counter() + limit_s
+
+    def is_set(self) -> bool:
+        """Whether to end, for either reason."""
+        return self.asked or time.perf_counter() >= self._ends
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody asked for it, whatever the time."""
+        return super().is_set()
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds left; None without a limit."""
+        return None if np.isinf(self._ends) else self._ends - time.perf_counter()
+
+    def least(self, limit_s: float | None) -> float | None:
+        """The lesser of another limit and the seconds left."""
+        given = [limit for limit in (limit_s, self.left_s) if limit is not None]
+        return min(given, default=None)
+
+
+class Watch:
+    """Lets a `Stop` end a running solve, at the places where HiGHS looks."""
+
+    def __init__(self, highs: Any, stop: Stop) -> None:
         """Listen to a HiGHS instance, which does not keep what listens."""
         self.stop = stop
         self.heed = True

@@ -130,6 +130,8 @@ class Jobs:
     """Workload, or -1 for training [j]."""
     run: Ints
     """Training run, or -1 for serving [j]."""
+    service_class: tuple[str, ...]
+    """Class of a workload, '' for training: what is unserved is told by class [j]."""
     weekly: Bools
     """Whether only the week counts [j]."""
     firm: Bools
@@ -179,6 +181,7 @@ def jobs_of(inst: Instance, held: Held, t: int) -> Jobs:
         names=(*(sv.names[i] for i in w), *(tr.names[i] for i in r)),
         workload=np.concatenate([w, none_r]),
         run=np.concatenate([none_w, r]),
+        service_class=(*(sv.service_class[i] for i in w), *("" for _ in r)),
         weekly=np.concatenate([~peaked, ~steady]),
         firm=np.concatenate([peaked, ~tr.preemptible[r]]),
         rate=np.concatenate([serve_rate, run_rate]),

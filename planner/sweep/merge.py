@@ -114,8 +114,8 @@ def merge(
         (
             by_group[j].tobytes(), rate_move[j].tobytes(), jobs.shape[j].tobytes(),
             jobs.penalty_usd[j].tobytes(),
-            bool(jobs.weekly[j]), bool(jobs.firm[j]),
-            j if np.isfinite(jobs.largest_chips[j]) else -1,
+            bool(jobs.weekly[j]), bool(jobs.firm[j]), jobs.service_class[j],
+            j if jobs.run[j] >= 0 else -1,
         )
         for j in range(len(jobs.names))
     )  # fmt: skip

@@ -7,8 +7,9 @@ and the right-hand sides of its block are linear in z but for what placed runs l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from planner.sweep.spec import Factor, Spec
 
 Term = tuple[str, int, float, float]
 """Transform, factor, and up to two parameters of the transform."""
+Maker = Callable[[int, Factor], tuple[Term, ...]]
+"""Terms of a factor, from its position and itself; none where it has nothing to move."""
 
 
 def term_values(term: Term, values: Floats) -> Floats:
@@ -67,6 +70,18 @@ class Multipliers:
 
 
 @dataclass(frozen=True)
+class Spare:
+    """Lots of deals in a pool that also sells chips by the hour, where these deals may go."""
+
+    pool: int
+    """Pool."""
+    deals: tuple[str, ...]
+    """Some of the deals whose lots stand there."""
+    number: int
+    """Multiplier of the pool's room while all of these are signed."""
+
+
+@dataclass(frozen=True)
 class Moves:
     """One period: which multiplier moves what."""
 
@@ -84,6 +99,8 @@ class Moves:
     """Multiplier of each part [c]."""
     pay: Ints
     """Of pay-as-you-go chips and their room [p]."""
+    spare: tuple[Spare, ...]
+    """Room that deals take, and give back where they are not signed."""
     price: Ints
     """Of the price of each raw entry of `Pays` [o]."""
     payment_usd: Floats
@@ -115,9 +132,7 @@ class _Period:
         self.begin = begin
         self.touched: set[int] = set()
 
-    def terms(
-        self, kinds: Mapping[str, Callable[[int, Factor], Term | None]], labels: Mapping[str, str]
-    ) -> list[Term]:
+    def terms(self, kinds: Mapping[str, Maker], labels: Mapping[str, str]) -> list[Term]:
         """Terms of the factors of these kinds that fit the labels."""
         out: list[Term] = []
         if not self.moves:
@@ -127,10 +142,10 @@ class _Period:
             make = kinds.get(factor.kind)
             if make is None or not fits(factor, named):
                 continue
-            term = make(i, factor)
-            if term is not None:
+            found = make(i, factor)
+            if found:
                 self.touched.add(i)
-                out.append(term)
+                out.extend(found)
         return out
 
     def pool_labels(self, p: int) -> dict[str, str]:
@@ -139,25 +154,26 @@ class _Period:
         return {"cloud": pools.cloud[p], "region": region, "chip": pools.chip[p],
                 "vendor": pools.vendor[p]}  # fmt: skip
 
-    def slip(self, chip: str, deal: str) -> Callable[[int, Factor], Term | None]:
+    def slip(self, chip: str, deal: str) -> Maker:
         """Late by v days after the ready-for-service date of chip and deal, if it has one."""
         days = [d for d in (self.ready.get(chip), self.deal_ready.get(deal)) if d is not None]
 
-        def make(i: int, _factor: Factor) -> Term | None:
+        def make(i: int, _factor: Factor) -> tuple[Term, ...]:
             if not days:
-                return None
+                return ()
             late = float((max(days) - self.begin).days)
-            return ("slip", i, late, self.length)
+            return (("slip", i, late, self.length),)
 
         return make
 
-    def lost(self, labels: Mapping[str, str]) -> Callable[[int, Factor], Term | None]:
+    def lost(self, labels: Mapping[str, str]) -> Maker:
         """0 where the factor's value names the pool's cloud, region, chip or vendor."""
 
-        def make(i: int, factor: Factor) -> Term | None:
+        def make(i: int, factor: Factor) -> tuple[Term, ...]:
             names = [*labels.values(), f"{labels['cloud']}/{labels['region']}"]
+            # A pool may be named by several values: its cloud, its chip.
             found = [k for k, name in enumerate(factor.values) if name and name in names]
-            return ("not", i, float(found[0]), 0.0) if found else None
+            return tuple(("not", i, float(k), 0.0) for k in found)
 
         return make
 
@@ -176,15 +192,13 @@ def fits(factor: Factor, labels: Mapping[str, str]) -> bool:
     return True
 
 
-def _if(
-    there: str, kind: str, make: Callable[[int, Factor], Term | None]
-) -> dict[str, Callable[[int, Factor], Term | None]]:
+def _if(there: str, kind: str, make: Maker) -> dict[str, Maker]:
     """The kind where there is something it can move."""
     return {kind: make} if there else {}
 
 
-def _plain(kind: str) -> Callable[[int, Factor], Term | None]:
-    return lambda i, _factor: (kind, i, 0.0, 0.0)
+def _plain(kind: str) -> Maker:
+    return lambda i, _factor: ((kind, i, 0.0, 0.0),)
 
 
 def moves_of(
@@ -195,8 +209,8 @@ def moves_of(
     found = Multipliers()
     plain = _plain("value")
 
-    def power(i: int, _factor: Factor) -> Term | None:
-        return ("power", i, at.years, 0.0) if at.years > 0 else None
+    def power(i: int, _factor: Factor) -> tuple[Term, ...]:
+        return (("power", i, at.years, 0.0),) if at.years > 0 else ()
 
     sv, st, pools = inst.serving, inst.starts, range(len(inst.pools.names))
     job, efficiency = [], {"efficiency": power}
@@ -207,7 +221,7 @@ def moves_of(
         }  # fmt: skip
         kinds = {"demand": plain, "demand_growth": power} if w >= 0 else {}
         job.append(found.number(at.terms(kinds, labels)))
-    kept, pay = [], []
+    kept, pay, late_terms = [], [], {}
     for p in pools:
         labels = at.pool_labels(p)
         whole = {"capacity": plain, "lost": at.lost(labels)}
@@ -215,7 +229,9 @@ def moves_of(
         kept.append(found.number(at.terms(whole, labels)) if has_kept else 0)
         offered = bool((pays.pool[pays.offer >= 0] == p).any())
         late = {**whole, "slip_days": at.slip(labels["chip"], "")}
-        pay.append(found.number(at.terms(late, labels)) if offered else 0)
+        if offered:
+            late_terms[p] = at.terms(late, labels)
+        pay.append(found.number(late_terms.get(p, ())))
     parts: dict[tuple[int, str, bool], float] = {}
     for j in np.flatnonzero(held.lots).tolist():
         p, deal = int(st.pool[j]), st.deal[j]
@@ -231,6 +247,11 @@ def moves_of(
         if not renewed:
             kinds["slip_days"] = at.slip(labels["chip"], deal)
         new.append(found.number(at.terms(kinds, {**labels, "deal": deal})))
+    spare = [
+        part
+        for p, terms in late_terms.items()
+        for part in _spare(at, found, p, terms, {deal for q, deal, _ in parts if q == p and deal})
+    ]
     payment_usd, payment = _payments(at, found, inst, held)
     price = [
         found.number(
@@ -257,6 +278,7 @@ def moves_of(
         new_chips=np.array(list(parts.values())),
         new=np.array(new, dtype=np.int64),
         pay=np.array(pay, dtype=np.int64),
+        spare=tuple(spare),
         price=np.array(price, dtype=np.int64),
         payment_usd=payment_usd,
         payment=payment,
@@ -266,17 +288,32 @@ def moves_of(
     )
 
 
+def _spare(
+    at: _Period, found: Multipliers, p: int, terms: list[Term], deals: set[str]
+) -> Iterator[Spare]:
+    """What deals with lots in a pool may give back of its room, which moves by `terms`."""
+    labels = at.pool_labels(p)
+    of = {d: at.terms({"deal": _plain("value")}, {**labels, "deal": d}) for d in sorted(deals)}
+    moving = [deal for deal, moved in of.items() if moved]
+    for size in range(1, len(moving) + 1):
+        for some in combinations(moving, size):
+            signed = [term for deal in some for term in of[deal]]
+            yield Spare(p, some, found.number([*terms, *signed]))
+
+
 def _payments(at: _Period, found: Multipliers, inst: Instance, held: Held) -> tuple[Floats, Ints]:
     """Payments of new lots and what else their deals cost, USD, and their multipliers [c]."""
     st, plain = inst.starts, _plain("value")
     paid: dict[tuple[int, str, str], float] = {}
+    # What an option costs is agreed on in its contract: no price factor moves it.
+    agreed = inst.options.of_start >= 0
     for j in np.flatnonzero(held.lots).tolist():
-        key = (int(st.pool[j]), st.deal[j], st.offer[j])
+        key = (int(st.pool[j]), st.deal[j], "" if agreed[j] else st.offer[j])
         paid[key] = paid.get(key, 0.0) + float(held.lots[j] * st.present_usd[j, at.t])
     out: list[tuple[float, int]] = []
     for (p, deal, offer), usd in paid.items():
         if usd:
-            kinds = {"price": plain, **_if(deal, "deal", plain)}
+            kinds = {**_if(offer, "price", plain), **_if(deal, "deal", plain)}
             labels = {**at.pool_labels(p), "deal": deal, "offer": offer}
             out.append((usd, found.number(at.terms(kinds, labels))))
     for deal, usd in zip(inst.rules.deals.names, held.deal_usd[:, at.t].tolist(), strict=True):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
@@ -35,7 +37,9 @@ class Period:
     usable: Floats
     """Usable share [p]."""
     room_base: Floats
-    """Pay-as-you-go chips beside the contracts [p]."""
+    """Pay-as-you-go chips beside the contracts, those of deals that may go left out [p]."""
+    spare_chips: Floats
+    """What the signing of deals adds to the room: as a rule less than 0 [spare]."""
     offered_base: Floats
     """Chips on offer [raw o]."""
     lift: Floats
@@ -60,6 +64,9 @@ class Period:
         m, moves = self.merged, self.moves
         working = self.working(z)
         room = self.room_base * z[:, moves.pay]
+        for part, chips in zip(moves.spare, self.spare_chips.tolist(), strict=True):
+            room[:, part.pool] += chips * z[:, part.number]
+        np.maximum(room, 0.0, out=room)
         offered = self.offered_base * z[:, moves.pay[m.pays.pool]]
         return m.sides(m.jobs.demand * z[:, moves.job], working, room, offered)
 
@@ -139,9 +146,11 @@ def _period(case: Case, inst: Instance, held: Held, spec: Spec, t: int) -> Perio
     moves = moves_of(case, inst, held, spec, t, jobs, pays)
     new = held.new_chips(inst)[:, t]
     contracted = held.kept_chips[:, t] + new
-    room = np.maximum(0.0, _allotted(inst, held, t) - contracted)
+    beside = _allotted(inst, held, t) - contracted
+    room, spare_chips = _room(inst, held, t, moves, beside)
     is_offer = pays.offer >= 0
-    offered = np.where(is_offer, inst.pay.max_chips[pays.offer, t], 0.0)
+    offered = np.zeros(len(is_offer))
+    offered[is_offer] = inst.pay.max_chips[pays.offer[is_offer], t]
     usable = contracted > 0
     usable[pays.pool[is_offer & (np.minimum(offered, room[pays.pool]) > 0)]] = True
     merged = merge(t, jobs, pays, inst.time.slice_hours / 168.0, usable, moves)
@@ -155,6 +164,7 @@ def _period(case: Case, inst: Instance, held: Held, spec: Spec, t: int) -> Perio
         working_base=inst.pools.usable * held.kept_chips[:, t],
         usable=inst.pools.usable,
         room_base=room,
+        spare_chips=spare_chips,
         offered_base=offered,
         lift=np.zeros((0, 0)),
         losses=np.unique(merged.offer[(pays.run >= 0) & (merged.offer >= 0)]),
@@ -177,24 +187,86 @@ def _allotted(inst: Instance, held: Held, t: int) -> Floats:
     return out
 
 
+def _room(
+    inst: Instance, held: Held, t: int, moves: Moves, beside: Floats
+) -> tuple[Floats, Floats]:
+    """Room without the lots of deals that may go [p], and what each `Spare` adds to it.
+
+    With the deals U of a pool signed it is R(U) = max(0, beside + chips of the others), a
+    multilinear function of whether each is signed, whose term for the deals T is
+    sum_{U in T} (-1)^(|T| - |U|) R(U).
+    """
+    st = inst.starts
+    chips: dict[tuple[int, str], float] = {}
+    for j in np.flatnonzero(held.lots).tolist():
+        if st.deal[j] and not inst.options.renews[j]:
+            key = int(st.pool[j]), st.deal[j]
+            lot = float(held.lots[j] * st.lot_chips[j] * st.active[j, t])
+            chips[key] = chips.get(key, 0.0) + lot
+    going: dict[int, set[str]] = {}
+    for part in moves.spare:
+        going.setdefault(part.pool, set()).update(part.deals)
+
+    def room(p: int, signed: Iterable[str]) -> float:
+        gone = going.get(p, set()) - set(signed)
+        return max(0.0, float(beside[p]) + sum(chips.get((p, deal), 0.0) for deal in gone))
+
+    adds = [
+        sum(
+            (-1.0) ** (len(part.deals) - size) * room(part.pool, signed)
+            for size in range(len(part.deals) + 1)
+            for signed in combinations(part.deals, size)
+        )
+        for part in moves.spare
+    ]
+    return np.array([room(p, ()) for p in range(len(beside))]), np.array(adds)
+
+
 def _bands(inst: Instance, merged: Merged, t: int) -> tuple[Floats, Floats]:
     """Ends of the rates' band over mid [raw j, p]; 1 for training and where there is no rate."""
-    w = merged.jobs.workload
+    serves = np.flatnonzero(merged.jobs.workload >= 0)
+    w = merged.jobs.workload[serves]
+    mid = inst.serving.rate[w, :, t]
     out = []
     for ends in (inst.serving.rate_low, inst.serving.rate_high):
-        mid = inst.serving.rate[w, :, t]
-        ratio = np.divide(ends[w, :, t], mid, out=np.ones_like(mid), where=mid > 0)
-        out.append(np.where((w >= 0)[:, None], ratio, 1.0))
+        ratio = np.ones((len(merged.jobs.workload), mid.shape[1]))
+        ratio[serves] = np.divide(ends[w, :, t], mid, out=np.ones_like(mid), where=mid > 0)
+        out.append(ratio)
     return out[0], out[1]
 
 
 def _lift(period: Period, size: int) -> Floats:
-    """Right-hand sides of unit vectors; losses are left out, they are features of their own."""
+    """Right-hand sides of unit vectors; losses are left out, they are features of their own.
+
+    What deals give back is no unit vector's: what is sold of a pool's room is the least of two,
+    and moves with the deals as the room does (`_room`).
+    """
     z = np.concatenate([np.eye(size), np.zeros((1, size))])
-    s = period.sides(z)
-    most = s.most.copy()
-    most[:, period.losses] = 0.0
-    every = np.concatenate([s.demand, s.free, s.room, most], axis=1)
-    constant = every[-1:]
-    out: Floats = np.concatenate([every[:-1] - constant, constant]).T
-    return out
+    whole = replace(period, spare_chips=np.zeros_like(period.spare_chips))
+    every = _stacked(whole.sides(z), period.losses)
+    out = np.concatenate([every[:-1] - every[-1:], every[-1:]])
+    m, spare = period.merged, period.moves.spare
+    for part in spare:
+        signed = [some for n in range(len(part.deals) + 1) for some in combinations(part.deals, n)]
+        room = np.zeros((len(signed), len(period.room_base)))
+        for i, some in enumerate(signed):
+            room[i, part.pool] = period.room_base[part.pool] + sum(
+                chips
+                for other, chips in zip(spare, period.spare_chips.tolist(), strict=True)
+                if other.pool == part.pool and set(other.deals) <= set(some)
+            )
+        nothing = np.zeros_like(room)
+        offered = np.where(m.pays.pool == part.pool, period.offered_base, 0.0)
+        demand = np.zeros((len(signed), len(m.job)))
+        sides = m.sides(demand, nothing, room, np.tile(offered, (len(signed), 1)))
+        sign = [(-1.0) ** (len(part.deals) - len(some)) for some in signed]
+        out[part.number] += np.array(sign) @ _stacked(sides, period.losses)
+    turned: Floats = out.T
+    return turned
+
+
+def _stacked(sides: Sides, losses: Ints) -> Floats:
+    """Right-hand sides side by side, without the losses."""
+    most = sides.most.copy()
+    most[:, losses] = 0.0
+    return np.concatenate([sides.demand, sides.free, sides.room, most], axis=1)

@@ -137,14 +137,16 @@ def regret(results: Sequence[SweepResult]) -> pd.DataFrame:
 
     The regret of a plan in a scenario is its cost less the least cost of any plan there. Costs
     are exact where every block was solved, else lower bounds: `exact` says which. The half width
-    of the mean's 99 % interval is 0 for scenarios that were not drawn. Raises RunFolderError when
-    the sweeps are not of the same scenarios.
+    of the mean's 99 % interval is 0 for scenarios that were not drawn, NaN for a single one.
+    Raises RunFolderError when the sweeps are not of the same scenarios.
     """
     _same(results)
     costs = np.stack([r.columns(r.cost_column).to_numpy()[:, 0] for r in results])
     over = costs - costs.min(axis=0)
     drawn = results[0].summary["spec"]["design"] not in ("grid", "list")
     halves = [mean_interval(row)[1] if drawn else 0.0 for row in over]
+    # One scenario has no interval.
+    halves = [half if np.isfinite(half) else np.nan for half in halves]
     return pd.DataFrame(
         {
             "plan": [r.summary["plan"] for r in results],

@@ -45,9 +45,13 @@ def read_rows(path: Path, factors: Any) -> tuple[list[list[float]], list[Fault]]
     return out, faults
 
 
+def _words(values: Any) -> list[str]:
+    return [str(v) for v in values] if isinstance(values, list) else []
+
+
 def _value(factor: dict[str, Any], text: str) -> tuple[float, str | None]:
     """A cell as a number, of `lost` a position, and what is wrong with it."""
-    kind, labels = str(factor.get("kind")), [str(v) for v in factor.get("values", ())]
+    kind, labels = str(factor.get("kind")), _words(factor.get("values"))
     try:
         value = float(labels.index(text) if kind == "lost" else text)
     except ValueError:

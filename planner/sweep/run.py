@@ -85,7 +85,8 @@ def _run(
     """Every step; the last writes the file."""
     began = time.perf_counter()
     spec, folder = problem.spec, work.folder
-    moving = [t for t, p in enumerate(problem.periods) if p.moves.touched]
+    # Where nothing moves at all (`untouched = "ignore"`), the first period stands for it.
+    moving = [t for t, p in enumerate(problem.periods) if p.moves.touched] or [0]
     numbers = range(pages(spec))
     work.run("draw", tasks.draw_task, ((n,) for n in numbers))
     tasks.save_pilots(folder, spec)

@@ -7,14 +7,16 @@ chips by period) are refused.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 from planner.case import Case
 from planner.case.check import check
 from planner.case.tables import TABLES
 from planner.errors import Fault, InputError
+from planner.instance.procurement import offers_of
 from planner.sweep.block import Floats
 from planner.sweep.labels import unknown_labels
 from planner.sweep.moves import fits
@@ -54,12 +56,12 @@ def _touched(case: Case, spec: Spec, factor: Factor) -> bool:
     if factor.kind == "deal":
         return any(fits(factor, {"deal": d.deal}) for d in case.deals)
     if factor.kind == "price":
-        return any(fits(factor, _offer_labels(case, i)) for i in range(len(case.offers)))
+        return bool(_priced(case, factor))
     pools = [fits(factor, labels) for labels in _pool_labels(case)]
     if factor.kind == "capacity":
         return any(pools)
     ready = {c.chip for c in case.chips if c.ready_for_service is not None}
-    return any(c.chip in ready and _chip_fits(case, factor, c.chip) for c in case.chips)
+    return any(fit and pool.chip in ready for fit, pool in zip(pools, case.pools, strict=True))
 
 
 def scenario_case(case: Case, spec: Spec, values: Floats) -> Case:
@@ -129,9 +131,17 @@ def _capacity(case: Case, _spec: Spec, factor: Factor, value: float) -> Case:
     return replace(case, pools=pools)
 
 
-def _chip_fits(case: Case, factor: Factor, chip: str) -> bool:
-    """Whether the factor moves the chip in every pool; a chip has one date."""
-    mine = [fits(factor, labels) for labels in _pool_labels(case) if labels["chip"] == chip]
+def _all_fit(factor: Factor, case: Case, late: timedelta, day: date, pools: list[int]) -> bool:
+    """Whether the factor moves a date that pools share; InputError where it moves some of them.
+
+    A date that stays in the past moves nothing.
+    """
+    labels = _pool_labels(case)
+    mine = [fits(factor, labels[p]) for p in pools]
+    if any(mine) and not all(mine) and day + late > case.settings.as_of:
+        named = ", ".join("/".join(list(labels[p].values())[:3]) for p in pools)
+        rule = f"contracts can move only with a date that is late in all of its pools: {named}"
+        raise InputError([Fault("spec", rule, None, f"factor '{factor.name}'")])
     return bool(mine) and all(mine)
 
 
@@ -144,14 +154,15 @@ def _slip(case: Case, _spec: Spec, factor: Factor, value: float) -> Case:
     rows, deals = [], []
     for chip in case.chips:
         day = chip.ready_for_service
-        if day is not None and _chip_fits(case, factor, chip.chip):
+        mine = [p for p, pool in enumerate(case.pools) if pool.chip == chip.chip]
+        if day is not None and _all_fit(factor, case, late, day, mine):
             chip = chip.model_copy(update={"ready_for_service": day + late})
         rows.append(chip)
-    sells = {(o.deal, o.chip) for o in case.offers if o.deal}
+    sells = offers_of(case)
     for deal in case.deals:
         day = deal.ready_for_service
-        chips = [chip for name, chip in sells if name == deal.deal]
-        if day is not None and chips and all(_chip_fits(case, factor, c) for c in chips):
+        mine = [p for p, offers in sells.items() if any(o.deal == deal.deal for o in offers)]
+        if day is not None and _all_fit(factor, case, late, day, mine):
             deal = deal.model_copy(update={"ready_for_service": day + late})
         deals.append(deal)
     return replace(case, chips=tuple(rows), deals=tuple(deals))
@@ -170,23 +181,37 @@ def _deal(case: Case, _spec: Spec, factor: Factor, value: float) -> Case:
     return replace(case, deals=tuple(rows))
 
 
-def _offer_labels(case: Case, i: int) -> dict[str, str]:
-    """Labels of an offer; where its row says `*`, only a factor without that key fits."""
-    offer = case.offers[i]
-    vendor = {c.chip: c.vendor for c in case.chips}
-    labels = {"offer": offer.offer, "cloud": offer.cloud, "region": offer.region,
-              "chip": offer.chip, "vendor": vendor.get(offer.chip, "*")}  # fmt: skip
-    return {key: label for key, label in labels.items() if label != "*"}
+def _priced(case: Case, factor: Factor) -> dict[int, list[int]]:
+    """Pools in which a factor moves the price of an offer's row, by the row's position."""
+    at = {id(offer): i for i, offer in enumerate(case.offers)}
+    labels = _pool_labels(case)
+    out: dict[int, list[int]] = {}
+    for p, offers in offers_of(case).items():
+        for offer in offers:
+            if fits(factor, {**labels[p], "offer": offer.offer}):
+                out.setdefault(at[id(offer)], []).append(p)
+    return out
 
 
 def _price(case: Case, _spec: Spec, factor: Factor, value: float) -> Case:
-    rows = tuple(
-        offer.model_copy(update={"price_usd_per_chip_hour": offer.price_usd_per_chip_hour * value})
-        if fits(factor, _offer_labels(case, i))
-        else offer
-        for i, offer in enumerate(case.offers)
-    )
-    return replace(case, offers=rows)
+    """Offers at another price; a row for many pools is written out for those that move alone."""
+    moved, holds = _priced(case, factor), Counter[int]()
+    at = {id(offer): i for i, offer in enumerate(case.offers)}
+    for offers in offers_of(case).values():
+        holds.update(at[id(offer)] for offer in offers)
+    rows = []
+    for i, offer in enumerate(case.offers):
+        pools = moved.get(i, [])
+        dear = {"price_usd_per_chip_hour": offer.price_usd_per_chip_hour * value}
+        if len(pools) == holds[i] > 0:
+            rows.append(offer.model_copy(update=dear))
+            continue
+        rows.append(offer)
+        for p in pools:
+            pool = case.pools[p]
+            place = {"cloud": pool.cloud, "region": pool.region, "chip": pool.chip}
+            rows.append(offer.model_copy(update={**dear, **place}))
+    return replace(case, offers=tuple(rows))
 
 
 _MAKE = {

@@ -108,6 +108,15 @@ class Choice(_Strict):
 Draw = Annotated[Lognormal | Normal | Uniform | Triangular | Choice, Field(discriminator="kind")]
 
 
+RESULTS = frozenset({
+    "scenario", "usd", "row", "column", "contract_usd", "worst_period", "binding_chip",
+    "certificate_bound_usd", "chips_signed", "status",
+})  # fmt: skip
+"""Names of columns that factors may not have."""
+RESULT_PARTS = ("cost_", "lower_usd ", "unserved_")
+"""How such columns may begin."""
+
+
 class Factor(_Strict):
     """One thing that moves."""
 
@@ -132,7 +141,7 @@ class Factor(_Strict):
             for key in self.where
             if key not in self.range.where
         ]
-        _tell(faults + self._value_faults() + self._draw_faults())
+        _tell(faults + self._name_faults() + self._value_faults() + self._draw_faults())
         return self
 
     @property
@@ -146,6 +155,11 @@ class Factor(_Strict):
         assert isinstance(self.draw, Normal)
         low, high = self.draw.low, self.draw.high
         return self.range.low if low is None else low, self.range.high if high is None else high
+
+    def _name_faults(self) -> list[str]:
+        """What is wrong with the name: it is a column beside those of the results."""
+        taken = self.name in RESULTS or self.name.startswith(RESULT_PARTS)
+        return [f"name: '{self.name}' is a column of the results"] if taken else []
 
     def _value_faults(self) -> list[str]:
         """What is wrong with `values`."""
@@ -323,6 +337,7 @@ def load_spec(path: str | Path) -> Spec:
     if listed is None:
         return spec_of(values, path.name)
     factors = values.get("factor", [])
+    factors = factors if isinstance(factors, list) else []
     rows, faults = read_rows(path.parent / str(listed), factors)
     if values.get("design", "list") != "list":
         faults.append(Fault(path.name, "a list has no other design", None, "design"))

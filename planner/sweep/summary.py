@@ -96,8 +96,10 @@ class Tally:
 def cost_summary(cost: Floats, *, drawn: bool = True, overwrite: bool = False) -> dict[str, Any]:
     """Mean, quantiles and CVaR of costs of scenarios, with 99 % limits of the sampling.
 
-    Quantiles have the limits of order statistics (normal approximation to the binomial rank),
-    the mean and CVaR those of their t intervals, CVaR at its quantile as it was found. Of
+    Quantiles have the limits of order statistics (normal approximation to the binomial rank), None
+    where the sample is too small for an end. The mean has those of its t interval, and so has CVaR,
+    with the variance of its quantile as it was found: (var(tail) + q (CVaR - VaR)^2) / ((1 - q) n)
+    (Manistre and Hancock, North American Actuarial Journal 9(2), 2005). Of
     scenarios that were not drawn (a grid, a list) nothing is sampled: limits are the values
     themselves, half widths 0. `overwrite` sorts `cost` itself and saves a copy of it.
     """
@@ -110,23 +112,27 @@ def cost_summary(cost: Floats, *, drawn: bool = True, overwrite: bool = False) -
     for q in QUANTILES:
         at = min(n - 1, int(np.floor(n * q)))
         spread = z * np.sqrt(n * q * (1 - q)) + 1
-        ends = [int(np.clip(round(n * q + d), 0, n - 1)) for d in (-spread, spread)]
-        low, high = ends if drawn else (at, at)
-        quantiles[f"{q:g}"] = [float(ordered[i]) for i in (low, at, high)]
+        low, high = (round(n * q + d) for d in (-spread, spread)) if drawn else (at, at)
+        quantiles[f"{q:g}"] = [float(ordered[i]) if 0 <= i < n else None for i in (low, at, high)]
     tail = ordered[min(n - 1, int(np.floor(n * CVAR))) :]
+    value = float(tail.mean())
+    apart = CVAR * (value - float(tail[0])) ** 2
     return {
         "mean_usd": mean,
         "mean_half_width_usd": half,
         "quantiles_usd": quantiles,
-        f"cvar_{CVAR:g}_usd": float(tail.mean()),
-        f"cvar_{CVAR:g}_half_width_usd": _half(tail, drawn),
+        f"cvar_{CVAR:g}_usd": value,
+        f"cvar_{CVAR:g}_half_width_usd": _half(tail, drawn, apart),
     }
 
 
-def _half(values: Floats, drawn: bool) -> float | None:
-    """Half width of the mean's interval: 0 where nothing was drawn, None where it has no end."""
+def _half(values: Floats, drawn: bool, more: float = 0.0) -> float | None:
+    """Half width of the mean's interval: 0 where nothing was drawn, None where it has no end.
+
+    `more` is variance beside that of the values.
+    """
     n = len(values)
-    return _finite(t_half_width(n, n * float(values.var()))) if drawn else 0.0
+    return _finite(t_half_width(n, n * (float(values.var()) + more))) if drawn else 0.0
 
 
 def _finite(x: float) -> float | None:

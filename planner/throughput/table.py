@@ -67,6 +67,15 @@ def _nearest(case: Case) -> FloatArray:
     return out
 
 
+COLUMNS = (
+    "model", "class", "input_tokens", "cached_tokens", "output_tokens", "chip", "rtt_ms",
+    "chips_per_replica", "batch", "precision", "mode", "ttft_ms", "tpot_ms",
+    "requests_per_s_per_chip", "low", "high", "output_tokens_per_s_per_chip", "provenance",
+    "usd_per_million_tokens", "limited_by",
+)  # fmt: skip
+"""Columns of the throughput table."""
+
+
 def throughput_table(
     case: Case, round_trip_ms: float | None = None, factors: Factors | None = None
 ) -> pd.DataFrame:
@@ -122,7 +131,7 @@ def throughput_table(
                         "limited_by": WORDS[limit],
                     }
                 )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def why(

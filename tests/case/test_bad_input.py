@@ -280,12 +280,20 @@ CELLS = [
         "1e400 is not a finite number",
     ),
     Bad(
+        "no source",
+        cell("chips.csv", 2, "source", ""),
+        "chips.csv",
+        2,
+        "basis",
+        "'published' needs a source",
+    ),
+    Bad(
         "out of this world",
         cell("demand.csv", 5, "requests_per_s", "1e300"),
         "demand.csv",
         5,
         "requests_per_s",
-        "1e300 is above 1e+36",
+        "1e300 is above 1e+15",
     ),
     Bad(
         "negative price", cell("offers.csv", 3, PRICE, "-3.2"), "offers.csv", 3, PRICE, "-3.2 is b"

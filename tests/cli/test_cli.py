@@ -21,7 +21,7 @@ from planner.cli.app import LOG_FILE
 from planner.equations.sets import rows
 from planner.errors import InputError
 from planner.run_folder import MANIFEST
-from planner.solve import branch
+from planner.solve import watch
 from planner.solve.options import Event, SolveOptions
 from tests.cases import DATA, ROOT, random_case, small_plan
 
@@ -243,7 +243,7 @@ def test_solve_show_and_audit(here: Here) -> None:
     assert json.loads((run / MANIFEST).read_text())["options"]["gap"] == 0.0
     shown = here("show", str(run))
     assert shown.code == 0
-    assert f"{plan.objective_usd / 1e9:,.3f} billion USD" in shown.out
+    assert f"{plan.objective_usd / 1e6:,.3f} million USD" in shown.out
     for term in plan.summary["cost_usd"]:
         assert term.replace("_", " ") in shown.out
     audited = here("audit", str(run))
@@ -334,7 +334,7 @@ def test_a_limit_with_a_plan_is_3_and_writes_it(here: Here) -> None:
 
         return planner.solve(case, **{**options, "progress": progress})
 
-    here.monkeypatch.setattr(branch, "time", clock)
+    here.monkeypatch.setattr(watch, "time", clock)
     here.monkeypatch.setattr(solve_command, "solve_case", solve_case)
     planner.save_case(random_case(28), here.folder / "case")
     arguments = ("--gap", "0", "--time-limit", "3600", "--no-figures")
@@ -380,6 +380,24 @@ def test_a_place_that_cannot_be_written_is_known_before_the_solve(here: Here) ->
         assert place in ran.err
         assert "unexpected" not in ran.err
     assert here.files() == ["file"]
+
+
+def test_a_plan_is_there_though_no_chip_keeps_the_target(here: Here) -> None:
+    """Its figure of throughput has no dot, no row and no key."""
+    ran = here("solve", SMALL, "--set", "classes.interactive.ttft_ms=30", "--out", "run")
+    assert ran.code == 0, ran.err
+    assert (here.folder / "run" / "figures" / "throughput.png").is_file()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_a_figure_that_is_not_drawn_costs_no_plan(error: type[BaseException], here: Here) -> None:
+    def stop(*_: Any) -> dict[str, bytes]:
+        raise error
+
+    here.monkeypatch.setattr("planner.plot.render", stop)
+    ran = here("solve", SMALL, "--out", "run")
+    assert ran.code in (1, 3)
+    assert planner.load_plan("run").status == "proven"
 
 
 def test_a_time_limit_without_end_is_refused(here: Here) -> None:

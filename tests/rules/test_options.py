@@ -342,7 +342,7 @@ def test_the_terminal_says_what_is_exercised() -> None:
     print_plan(solved(lease(taken_up, left_alone, gone)), console)
     said = console.export_text()
     lines = (
-        "renewal right of contract lease: 0.9 thousand chips from 2027-Q1, exercise by 2027-01-01",
+        "renewal right of contract lease: 900 chips from 2027-Q1, exercise by 2027-01-01",
         "renewal costly of contract lease: not exercised, open until 2026-12-01",
         "renewal gone of contract lease: not exercised, out of reach",
     )

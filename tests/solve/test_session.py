@@ -19,6 +19,7 @@ from planner.solve.options import SolveOptions, Start
 from planner.solve.run import solve_matrix
 from planner.solve.session import Session
 from planner.solve.units import scales
+from planner.solve.watch import Stop
 from tests.cases import small_case
 
 
@@ -73,6 +74,30 @@ def test_a_bound_from_elsewhere_ends_a_search() -> None:
     assert len(told.nodes) < len(whole.nodes)
     # It counts for the gap, and is no bound of this tree.
     assert told.bound_usd <= whole.objective_usd
+
+
+def test_a_relaxation_ends_when_the_time_is_up_and_a_plan_in_hand_is_settled() -> None:
+    stop = Stop(0.0)
+    assert stop.is_set()
+    assert not stop.asked
+    session = Session(
+        compile_model(build_model(build_instance(generated_case(5_000, 3)))), stop=stop
+    )
+    assert session.solve_lp().status in ("interrupted", "limit")
+    assert session.solve_lp(heed_stop=False).status == "optimal"
+
+
+def test_a_stop_without_a_limit_waits_to_be_asked() -> None:
+    stop = Stop()
+    assert not stop.is_set()
+    assert stop.left_s is None
+    assert stop.least(3.0) == 3.0
+    stop.set()
+    assert stop.is_set()
+    assert stop.asked
+    timed = Stop(60.0)
+    assert timed.least(None) == pytest.approx(60.0, abs=5.0)
+    assert timed.least(1.0) == 1.0
 
 
 def test_a_search_of_highs_tells_how_far_it_is_and_can_be_stopped() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -23,7 +24,7 @@ from planner.equations.sets import rows
 from planner.errors import InfeasibleError, UnprovenError
 from planner.generate import generated_case
 from planner.instance import Instance
-from planner.solve import branch
+from planner.solve import watch
 from planner.solve.options import Event, relative_gap
 from planner.solve.session import Session
 from tests.cases import random_case, small_case, small_plan, tiny_case
@@ -79,7 +80,7 @@ def test_proven_to_the_gap_asked_for() -> None:
 
 def test_a_limit_keeps_the_best_plan_and_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(branch, "time", clock)
+    monkeypatch.setattr(watch, "time", clock)
 
     def run_out() -> None:
         clock.added = 1e6
@@ -121,6 +122,19 @@ def test_infeasible_is_proven_and_said(equations: list[Equation]) -> None:
     with pytest.raises(InfeasibleError) as caught:
         planner.solve(tiny_case(), equations=equations)
     assert caught.value.exit_code == 4
+
+
+def test_infeasible_without_a_proof_is_not_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Session, "_dual_ray", lambda _session: np.zeros(0))
+    with pytest.raises(UnprovenError, match="nothing that proves it") as caught:
+        planner.solve(tiny_case(), equations=[too_much])
+    assert caught.value.exit_code == 3
+
+
+def test_a_gap_of_nothing_is_none() -> None:
+    assert relative_gap(0.0, -1e-7) < 1e-6
+    assert relative_gap(-5.0, -6.0) == pytest.approx(0.2)
+    assert relative_gap(1e6, 1e6 + 1.0) == 0.0
 
 
 def test_an_extra_equation_binds() -> None:

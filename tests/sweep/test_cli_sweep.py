@@ -84,7 +84,7 @@ values = ["", "birch"]
 TOLD: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "exact": (
         ("--certify", "exact"),
-        ("mean cost of these 4 scenarios: ", "billion USD, every block solved\n",
+        ("mean cost of these 4 scenarios: ", " USD, every block solved\n",
          "every block solved exactly: ", " none ", " birch "),
         ("99 %", "at least", "confidence", "expected"),
     ),

@@ -118,3 +118,31 @@ def test_prices_move_payments_only() -> None:
     half, same = swept(plan, 0.5, 1.0, factors=[PRICE])
     assert same == pytest.approx(plan.objective_usd, rel=1e-9)
     assert same - half == pytest.approx(0.5 * paid, rel=1e-7)
+
+
+def test_a_deal_that_is_not_signed_gives_back_the_supply_that_its_lots_fill() -> None:
+    """One lot fills the pool; without it, half of the supply can be had by the hour."""
+    base = tiny_case(training=())
+    case = replace(
+        base,
+        contracts=base.contracts[:1],
+        offers=(
+            offer("term", "reserved", 0.3, chip="trn2", term_months=12, lot_chips=1000,
+                  deal="frame"),
+            offer("on-demand", "on_demand", 2.0, chip="trn2", max_supply_share=0.5),
+        ),
+        supply=(*base.supply[:2], supply_rows("elm", "e1", "trn2", 1000)),
+        deals=(Deal(deal="frame", status="negotiating"),),
+    )  # fmt: skip
+    plan = solve(valid(case), gap=0.0)
+    assert plan.tables["contracts_signed"].chips.sum() == 1000.0
+    signed, not_signed = swept(plan, 1.0, 0.0)
+    assert signed == pytest.approx(plan.objective_usd, rel=1e-9)
+    assert not_signed == pytest.approx(without_deal(plan).objective_usd, rel=1e-9)
+    # And so say the bounds, which see right-hand sides as linear in the multipliers.
+    found = problem_of(plan, spec([DEAL], design="list", rows=[[1.0], [0.0]]))
+    for period in found.periods:
+        z = period.moves.multipliers.values(page(found.spec, 0))
+        sides = period.sides(z)
+        every = np.concatenate([sides.demand, sides.free, sides.room, sides.most], axis=1)
+        assert np.allclose(np.column_stack([z, np.ones(2)]) @ period.lift.T, every)

@@ -207,3 +207,33 @@ def test_chosen_scenarios_start_from_the_swept_plan(
     )
     assert asked == [True, False]
     np.testing.assert_allclose(warm.cost_usd.dropna(), cold.cost_usd.dropna(), rtol=1e-7)
+
+
+@pytest.mark.parametrize("value", [0.3, 3.0])
+def test_a_price_moves_where_it_is_said_though_a_row_stands_for_every_pool(value: float) -> None:
+    """As in a case whose rows are written out by pool."""
+    case = small_plan().case
+    what = spec([factor("dear", "price", 0.1, 9.0, cloud="birch")], design="list", rows=[[value]])
+    moved = build_instance(scenario_case(case, what, np.array([value])))
+    inst = build_instance(case)
+    here = np.array([inst.pools.cloud[p] == "birch" for p in inst.pay.pool])
+    assert here.any()
+    assert not here.all()
+    by = moved.pay.price_usd_per_chip_hour / inst.pay.price_usd_per_chip_hour
+    assert np.allclose(by, np.where(here, value, 1.0)[:, None])
+    assert moved.starts.names == inst.starts.names
+    there = np.array([inst.pools.cloud[p] == "birch" for p in inst.starts.pool])
+    paid = inst.starts.payment_usd.sum(axis=1)
+    assert np.allclose(moved.starts.payment_usd.sum(axis=1), paid * np.where(there, value, 1.0))
+
+
+def test_a_chip_that_is_late_in_some_of_its_pools_only_is_refused() -> None:
+    case = small_plan().case
+    chips = tuple(
+        c.model_copy(update={"ready_for_service": case.settings.as_of}) for c in case.chips
+    )
+    case = replace(case, chips=chips)
+    what = spec([factor("late", "slip_days", 0.0, 90.0, region="us-1")], design="list",
+                rows=[[30.0]])  # fmt: skip
+    with pytest.raises(InputError, match="late in all of its pools"):
+        scenario_case(case, what, np.array([30.0]))

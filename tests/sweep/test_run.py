@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from scipy import stats
 from scipy.stats import beta
 
 import planner
@@ -28,7 +30,7 @@ from planner.sweep.strata import pilots_of
 from planner.sweep.summary import Tally, cost_summary, sensitivity
 from planner.sweep.train import train
 from planner.sweep.work import page_bounds
-from tests.cases import small_plan
+from tests.cases import small_plan, valid
 from tests.sweep.sweeps import FACTORS, MOVING_RATES, spec
 
 QUICK: dict[str, Any] = {"solves": 20, "audit_blocks": 60, "reroute_blocks": 40}
@@ -342,3 +344,85 @@ def test_a_file_that_is_no_sweep(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.parquet").write_bytes(content)
     with pytest.raises(RunFolderError, match="not a sweep"):
         load_sweep(tmp_path / "a.parquet")
+
+
+def test_a_pool_that_several_values_name_is_lost_for_each_of_them(tmp_path: Path) -> None:
+    """Its cloud, its chip and its vendor; a name that stands twice; the order means nothing."""
+    costs: list[dict[str, float]] = []
+    for i, values in enumerate(
+        (["", "alder", "h200", "nvidia", "us-1"], ["us-1", "nvidia", "h200", "alder", "alder", ""])
+    ):
+        what = spec([{"name": "lost", "kind": "lost", "values": values}], design="grid")
+        rows = planner.sweep(small_plan(), what, out=tmp_path / str(i), certify="exact").columns()
+        costs.append(dict(zip(rows.lost, rows.cost_exact_usd, strict=True)))
+    assert costs[0].keys() == costs[1].keys()
+    for name, usd in costs[0].items():
+        assert usd == pytest.approx(costs[1][name], rel=1e-9)
+        assert (usd > costs[0][""] * 1.01) == (name != "")
+
+
+def test_what_is_unserved_is_told_by_class_though_jobs_are_alike(tmp_path: Path) -> None:
+    case = small_plan().case
+    batch = next(c for c in case.classes if c.service_class == "batch")
+    night = batch.model_copy(update={"service_class": "overnight"})
+    moved = next(w for w in case.serving if w.service_class == "batch")
+    serving = tuple(
+        w.model_copy(update={"service_class": "overnight"}) if w is moved else w
+        for w in case.serving
+    )
+    profile = (
+        *case.profile,
+        *(p.model_copy(update={"service_class": "overnight"})
+          for p in case.profile if p.service_class == "batch"),
+    )  # fmt: skip
+    rates = (
+        *case.throughput,
+        *(r.model_copy(update={"service_class": "overnight"})
+          for r in case.throughput if r.service_class == "batch"),
+    )  # fmt: skip
+    other = valid(replace(case, classes=(*case.classes, night), serving=serving, profile=profile,
+                          throughput=rates))  # fmt: skip
+    factors = [
+        {"name": "batch", "kind": "demand", "where": {"class": "batch"}, "values": [0.0]},
+        {"name": "night", "kind": "demand", "where": {"class": "overnight"}, "values": [500.0]},
+    ]
+    what = spec(factors, design="grid")
+    rows = planner.sweep(
+        planner.solve(other, gap=0.01), what, out=tmp_path / "out", certify="exact"
+    ).columns()
+    assert (rows.unserved_batch_million_requests == 0.0).all()
+    assert (rows.unserved_overnight_million_requests > 0.0).all()
+
+
+def test_a_sweep_that_touches_nothing_is_the_plan_where_that_is_asked_for(tmp_path: Path) -> None:
+    what = spec([{"name": "d", "kind": "deal", "values": [0.0, 1.0]}], design="grid",
+                untouched="ignore")  # fmt: skip
+    rows = planner.sweep(small_plan(), what, out=tmp_path / "out").columns()
+    assert (rows.cost_lower_usd == rows.cost_lower_usd[0]).all()
+    assert rows.cost_lower_usd[0] == pytest.approx(small_plan().objective_usd, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["usd", "scenario", "cost_lower_usd", "lower_usd 2026-Q4"])
+def test_a_factor_has_no_name_of_a_result(name: str) -> None:
+    with pytest.raises(InputError, match="is a column of the results"):
+        spec([{"name": name, "kind": "demand", "values": [1.0]}], design="grid")
+
+
+def test_limits_of_quantiles_that_a_sample_cannot_tell_are_left_out() -> None:
+    few = cost_summary(np.arange(20.0))["quantiles_usd"]
+    assert few["0.99"][2] is None
+    assert few["0.01"][0] is None
+    many = cost_summary(np.arange(100_000.0))["quantiles_usd"]
+    assert all(end is not None for ends in many.values() for end in ends)
+
+
+def test_the_interval_of_the_worst_costs_covers_what_it_says() -> None:
+    """99 % over 400 samples of a normal: no fewer than 97 %."""
+    rng = np.random.default_rng(5)
+    true = float(stats.norm.pdf(stats.norm.ppf(0.95)) / 0.05)
+    inside = 0
+    for _ in range(400):
+        s = cost_summary(rng.normal(size=2000))
+        half = s["cvar_0.95_half_width_usd"]
+        inside += abs(s["cvar_0.95_usd"] - true) <= half
+    assert inside >= 388
