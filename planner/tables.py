@@ -68,7 +68,7 @@ def contracts_existing(case: Case, inst: Instance, values: Values) -> pd.DataFra
     horizon = len(inst.time.periods)
     left = values.leave[c.line_contract]
     kept = np.arange(horizon)[None, :] < left[:, None]
-    cancellable = c.leave_from[c.line_contract] < horizon
+    cancellable = (c.leave_from < np.minimum(c.leave_until, horizon))[c.line_contract]
     return pd.DataFrame(
         {
             "contract": [line.contract for line in case.contracts],

@@ -127,7 +127,10 @@ def _rules(inst: Instance, values: Values) -> pd.DataFrame:
 
 
 def _commitments(inst: Instance, values: Values) -> pd.DataFrame:
-    """Each window: its minimum, what it leaves unspent, what was carried into it."""
+    """Each window: its minimum, what it leaves unspent, and the excess of the one before.
+
+    Of that excess, `carried_in_usd`, the window before's `carry_over_share` counts.
+    """
     c_ = inst.rules.commitments
     short, carried = values.rules["shortfall"], values.rules["carried"]
     rows = [

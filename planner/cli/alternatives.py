@@ -18,7 +18,7 @@ from planner.cli.prices import records
 from planner.cli.telling import progress_line
 from planner.errors import Fault, InputError
 from planner.plan import load_plan
-from planner.readable import money_unit, power_unit
+from planner.readable import chips_unit, money_unit, power_unit
 from planner.run_folder import MANIFEST, dump_json, refuse_target
 
 AUDITED = {
@@ -174,15 +174,17 @@ def _print_shares(found: Alternatives, table: pd.DataFrame) -> None:
 def _print_common(found: Alternatives) -> None:
     table = found.common()
     view = Table(title="In every plan", title_justify="left", title_style="bold")
-    for name in ("kind", "what", "where", "from", "lots", "thousand chips", "sign by"):
-        view.add_column(name, justify="right" if name in ("lots", "thousand chips") else "left")
+    chips = chips_unit(float(table.chips.max() or 0.0))
+    for name in ("kind", "what", "where", "from", "lots", chips.name, "sign by"):
+        view.add_column(name, justify="right" if name in ("lots", chips.name) else "left")
     first = table[table.kind != "lots"]
     lots = table[table.kind == "lots"].sort_values("chips", ascending=False, kind="stable")
     for row in pd.concat([first, lots]).head(SHOWN).to_dict("records"):
         many = row["kind"] == "lots"
         view.add_row(
             row["kind"], row["what"], row["where"], row["period"],
-            f"{row['count']:,}" if many else "", f"{row['chips'] / 1e3:,.1f}" if many else "",
+            f"{row['count']:,}" if many else "",
+            chips.number(row["chips"], 1 if chips.size > 1.0 else 0) if many else "",
             row["by"],
         )  # fmt: skip
     out.print(view)

@@ -104,7 +104,8 @@ def _existing(existing: pd.DataFrame, console: Console) -> None:
     for name, lines in left.groupby("contract"):
         saved = lines.payments_saved_usd.sum() - lines.exit_fee_usd.sum()
         when = lines.left_from.iloc[0]
-        console.print(f"leave contract {name} from {when}: saves {money_unit(saved).say(saved)}")
+        usd = money_unit(saved).say(saved)
+        console.print(f"leave contract {name} from {when}: avoids {usd}, not discounted")
 
 
 def _options(options: pd.DataFrame, console: Console) -> None:

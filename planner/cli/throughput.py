@@ -74,7 +74,7 @@ def throughput(
              "output_tokens_per_s_per_chip": "output tok/s per chip",
              "usd_per_million_tokens": "USD per M tokens"}  # fmt: skip
     for name in SHOWN:
-        view.add_column(names.get(name, name.replace("_", " ")))
+        view.add_column(names.get(name, name.replace("_", " ")), overflow="fold")
     for row in table.to_dict("records"):
         if row["requests_per_s_per_chip"] == 0:
             cells = [str(row[k]) for k in SHOWN[:3]]
@@ -86,7 +86,8 @@ def throughput(
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        return "" if pd.isna(value) else f"{value:.4g}"
+        # Whole numbers where four digits would need an exponent, which a narrow column cuts.
+        return "" if pd.isna(value) else f"{value:,.0f}" if value >= 1e3 else f"{value:.4g}"
     return str(value)
 
 

@@ -72,8 +72,11 @@ def _deals(plan: Plan) -> Iterator[Row]:
                 days.append(_day(lot["sign_by"]))
                 chips += float(lot["chips"])
         planned = f"planned in {row['signed_in']}"
+        after = plan.case.calendar.index(str(row["signed_in"])) + 1
+        # Later than in its period, its cash would fall into another one.
+        last = plan.case.calendar.starts[after] - timedelta(days=1)
         yield (
-            max(days[0], min(days[1:], default=days[0])),
+            min(last, max(days[0], min(days[1:], default=days[0]))),
             "sign deal",
             name,
             planned,

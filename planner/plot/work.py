@@ -15,6 +15,7 @@ from planner.plot.style import (
     SMALL,
     Axes,
     chip_colours,
+    few_numbers,
     footnote,
     hatch,
     horizontal,
@@ -188,6 +189,8 @@ def _thousands(chips: float) -> str:
     return f"{chips / 1e3:,.0f}" if chips >= 9_950 else f"{chips / 1e3:,.1f}"
 
 
+NARROW = 5.0
+"""Largest over least rate or price up to which an axis is linear."""
 MARKS = ("o", "s", "D", "^", "v", "P", "X", "*")
 
 
@@ -228,8 +231,13 @@ def _dots(
         for m in range(len(models))
     ]
     top_legend(ax, handles, [str(model) for model in models])
-    ax.set_xscale("log")
-    ax.xaxis.set_major_formatter("{x:,g}")
+    ends = table[list(columns[1:])].to_numpy(dtype=float)
+    if ends.size and ends.max() < NARROW * ends.min():
+        # Within less than a decade a logarithmic axis has too many numbers, or none.
+        few_numbers(ax)
+    else:
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter("{x:,g}")
     ax.grid(visible=False, axis="y")
     horizontal(ax, chips)
     footnote(ax, f"{words}\n({chosen}; line: band; hollow: chip without measurements)")

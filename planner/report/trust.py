@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from planner import views
@@ -14,6 +15,8 @@ from planner.report.tables import Column, Table, chips_column, table
 
 NEAR = 0.98
 """A rule binds from this part of its limit on, in the plan's own figures."""
+OVER = 1.0 + 1e-5
+"""And it is exceeded, where a price allows that, from this part on."""
 
 
 def prices(plan: Plan) -> Table:
@@ -45,7 +48,7 @@ def limits(plan: Plan) -> Table:
     words = frame.unit.map({"USD": money.name, "share": "share", "MW": "MW"})
     frame = frame.assign(
         part=part, value=frame.value / scale, limit=frame.limit / scale, unit=words,
-        binds=(part >= NEAR).map({True: "binds", False: ""}),
+        binds=np.select([part > OVER, part >= NEAR], ["exceeded", "binds"], ""),
     ).sort_values("part", ascending=False, kind="stable")  # fmt: skip
     columns = (
         Column("rule", "rule"), Column("measure", "measure"), Column("period", "period"),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from planner.case import Case, most_specific
+from planner.case.workloads import MeasuredRate, Serving
 from planner.throughput.factors import Factors
 from planner.throughput.grid import MODES, Limit, Provenance, Shape
 from planner.throughput.inputs import PRECISIONS, FloatArray
@@ -31,8 +32,11 @@ WORDS = {
 """What limits a rate, in words."""
 
 
-def cheapest_prices(case: Case) -> dict[str, float]:
-    """Cheapest offer of each chip at the start of the case, USD per chip and hour."""
+def cheapest_prices(case: Case, *, firm: bool) -> dict[str, float]:
+    """Cheapest offer of each chip at the start of the case, USD per chip and hour that works.
+
+    `firm`: without offers whose chips the provider may take back, for work that cannot wait.
+    """
     keys = ("cloud", "region", "chip")
     multiplier = {(r.cloud, r.region): r.price_multiplier for r in case.regions}
     names = dict.fromkeys(offer.offer for offer in case.offers)
@@ -42,18 +46,26 @@ def cheapest_prices(case: Case) -> dict[str, float]:
         for name in names:
             rows = [row for row in case.offers if row.offer == name]
             offer = most_specific(rows, keys, target)
-            if offer is not None:
+            if offer is not None and not (firm and offer.interruptible):
                 price = offer.price_usd_per_chip_hour * multiplier[pool.cloud, pool.region]
+                price /= offer.goodput_share
                 out[pool.chip] = min(out.get(pool.chip, np.inf), price)
     return out
+
+
+def _key(w: Serving | MeasuredRate) -> tuple[object, ...]:
+    return (w.model, w.service_class, w.input_tokens, w.cached_tokens, w.output_tokens)
+
+
+def _measured_key(row: MeasuredRate) -> tuple[object, ...]:
+    return (*_key(row), row.chip)
 
 
 def _examples(case: Case) -> list[int]:
     """One workload for each (model, class, token shape): the first in the table."""
     seen: dict[tuple[object, ...], int] = {}
     for i, w in enumerate(case.serving):
-        key = (w.model, w.service_class, w.input_tokens, w.cached_tokens, w.output_tokens)
-        seen.setdefault(key, i)
+        seen.setdefault(_key(w), i)
     return list(seen.values())
 
 
@@ -91,7 +103,9 @@ def throughput_table(
         nearest = np.full_like(nearest, round_trip_ms)
     small = replace(case, serving=tuple(case.serving[i] for i in picks))
     trips = np.where(np.isfinite(nearest[picks]), nearest[picks], 0.0)
-    prices = cheapest_prices(case)
+    prices = {wait: cheapest_prices(case, firm=not wait) for wait in (False, True)}
+    waits = {c.service_class: c.deferrable for c in case.classes}
+    known = {_measured_key(row): row for row in case.throughput}
     rows = []
     for found, table in grids(small, shape_of(small), trips, factors):
         for i, w in enumerate(found.tolist()):
@@ -99,9 +113,17 @@ def throughput_table(
             for c, chip in enumerate(case.chips):
                 at = (i, c, c)
                 rate = float(table.requests_per_s_per_chip[at])
-                limit = Limit(int(table.limit[at]))
+                low, high = float(table.low[at]), float(table.high[at])
+                basis = Provenance(int(table.provenance[at])).name.lower()
+                limited = WORDS[Limit(int(table.limit[at]))]
+                measured = known.get((*_key(work), chip.chip))
+                if measured is not None and trips[w, c] <= measured.max_rtt_ms:
+                    rate, low, high = (
+                        measured.requests_per_s_per_chip, measured.low, measured.high
+                    )  # fmt: skip
+                    basis, limited = "measured", "measured by the user"
                 tokens = work.input_tokens + work.output_tokens
-                price = prices.get(chip.chip)
+                price = prices[waits[work.service_class]].get(chip.chip)
                 cost = price / (rate * tokens * 3600.0) * 1e6 if rate and price else np.nan
                 rows.append(
                     {
@@ -119,16 +141,12 @@ def throughput_table(
                         "ttft_ms": float(table.ttft_ms[at]) if rate else np.nan,
                         "tpot_ms": float(table.tpot_ms[at]) if rate else np.nan,
                         "requests_per_s_per_chip": rate,
-                        "low": float(table.low[at]),
-                        "high": float(table.high[at]),
-                        "output_tokens_per_s_per_chip": float(
-                            table.output_tokens_per_s_per_chip[at]
-                        ),
-                        "provenance": Provenance(int(table.provenance[at])).name.lower()
-                        if rate
-                        else "",
+                        "low": low,
+                        "high": high,
+                        "output_tokens_per_s_per_chip": rate * work.output_tokens,
+                        "provenance": basis if rate else "",
                         "usd_per_million_tokens": cost,
-                        "limited_by": WORDS[limit],
+                        "limited_by": limited,
                     }
                 )
     return pd.DataFrame(rows, columns=list(COLUMNS))

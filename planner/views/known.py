@@ -29,6 +29,8 @@ class Known:
     """Accrued payments, existing contracts included, not discounted, USD [p, t]."""
     hourly_usd: Floats
     """The part of it that is billed by the hour, USD [p, t]."""
+    used_by_slice: Floats
+    """Working chips that serve or train [p, t, s]."""
     used_chips: Floats
     """Working chips that serve or train, mean of the week [p, t]."""
     working_chips: Floats
@@ -60,12 +62,14 @@ def known(plan: Plan) -> Known:
         np.einsum("vt,vts,ts->vt", pay.price_usd_per_chip_hour, values.hourly, billed),
     )
     np.add.at(hourly, pay.pool, values.hourly @ week)
+    used = pool_use(inst, values)
     return Known(
         inst=inst,
         values=values,
         spend_usd=signed + by_hour,
         hourly_usd=by_hour,
-        used_chips=pool_use(inst, values) @ week,
+        used_by_slice=used,
+        used_chips=used @ week,
         working_chips=working(inst, values) @ week,
         hourly_chips=hourly,
     )

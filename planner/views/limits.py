@@ -37,6 +37,8 @@ def measures(k: Known) -> dict[str, Floats]:
 def limits(plan: Plan) -> pd.DataFrame:
     """Every share, power and budget rule by period: its value and its limit.
 
+    Power is that of the slice that draws most, in each of which the rule holds.
+
     Columns rule, measure, period, value, limit, unit (share, MW, USD). Without a share rule in
     the case, the shares of each cloud and vendor in spend and chips stand with a limit of NaN.
     """
@@ -63,10 +65,12 @@ def limits(plan: Plan) -> pd.DataFrame:
                         value = share(labels == member, of[measure], t)
                         rows.append((f"{dimension}: {member}", measure, period, value, np.nan,
                                      "share"))  # fmt: skip
-    power = inst.pools.kw[:, None] * (k.values.contracted + k.hourly_chips) / 1e3
+    hourly = np.zeros((*k.values.contracted.shape, len(inst.time.slices)))
+    np.add.at(hourly, inst.pay.pool, k.values.hourly)
+    power = inst.pools.kw[:, None, None] * (k.values.contracted[:, :, None] + hourly) / 1e3
     for n, name in enumerate(rules.power.names):
         for t in np.flatnonzero(rules.power.active[n]).tolist():
-            value = float(power[rules.power.member[n], t].sum())
+            value = float(power[rules.power.member[n], t].sum(axis=0).max())
             rows.append((name, "power", periods[t], value, float(rules.power.bound_mw[n]), "MW"))
     cash = plan.tables["obligations"].set_index("period").total_usd
     for n, name in enumerate(rules.budget.names):

@@ -16,13 +16,16 @@ NOISE = 1e-9
 def idle_commitments(plan: Plan) -> pd.DataFrame:
     """Committed payments and the part of them that pays for idle chips, by period and cloud.
 
-    idle = accrued contract payments of a pool x the idle share of its contracted working chips;
-    work goes to contracted chips first, then to those by the hour. USD, not discounted.
+    idle = accrued contract payments of a pool x the idle share of its contracted working chips,
+    mean over the slices; work goes to contracted chips first, then to those by the hour. USD, not
+    discounted.
     """
     k = known(plan)
     pools = k.inst.pools
     firm = pools.usable[:, None] * k.values.contracted
-    busy = np.divide(k.used_chips, firm, out=np.ones_like(firm), where=firm > 0)
+    week = k.inst.time.slice_hours / k.inst.time.slice_hours.sum()
+    working = np.minimum(k.used_by_slice, firm[:, :, None]) @ week
+    busy = np.divide(working, firm, out=np.ones_like(firm), where=firm > 0)
     paid = k.spend_usd - k.hourly_usd
     idle = paid * np.where(busy > 1.0 - NOISE, 0.0, 1.0 - busy)
     p, t = (axis.ravel() for axis in np.indices(firm.shape))
@@ -43,8 +46,8 @@ def idle_commitments(plan: Plan) -> pd.DataFrame:
 def exit_exposure(plan: Plan) -> pd.DataFrame:
     """What stopping today would still cost, by contract: payments that cannot be avoided and fees.
 
-    Columns contract, cloud, status (existing or new), can_be_left_from, unavoidable_usd (payments
-    within the horizon until it can be left, from the period of as_of on), exit_fee_usd,
+    Columns contract, cloud, status (existing, new or option), can_be_left_from, unavoidable_usd
+    (payments within the horizon until it can be left, from the period of as_of on), exit_fee_usd,
     past_horizon_usd (present value), exposure_usd. A new contract is owed once it is signed.
     """
     k = known(plan)
@@ -54,8 +57,9 @@ def exit_exposure(plan: Plan) -> pd.DataFrame:
     rows = []
     for i, name in enumerate(c.names):
         lines = c.line_contract == i
-        leave = max(int(c.leave_from[i]), today)
-        stuck = int(c.leave_from[i]) >= len(periods)
+        # One that ends before a notice would take effect cannot be left either.
+        stuck = int(c.leave_from[i]) >= min(len(periods), int(c.leave_until[i]))
+        leave = len(periods) if stuck else max(int(c.leave_from[i]), today)
         owed = float(c.payment_usd[lines, today:leave].sum())
         fee = 0.0 if stuck else float(c.exit_fee_usd[lines].sum())
         late = float(c.liability_usd[lines].sum()) if stuck else 0.0
@@ -63,15 +67,11 @@ def exit_exposure(plan: Plan) -> pd.DataFrame:
         when = "" if stuck else periods[leave]
         rows.append((name, ", ".join(clouds), "existing", when, owed, fee, late))
     signed = plan.tables["contracts_signed"]
+    options = {row.option for row in case.options}
     for (offer, cloud), lots in signed.groupby(["offer", "cloud"], sort=False):
         paid, late = lots.payments_in_horizon_usd.sum(), lots.liability_past_horizon_usd.sum()
-        rows.append((str(offer), str(cloud), "new", "", float(paid), 0.0, float(late)))
-    options = plan.tables.get("options")
-    if options is not None:
-        taken = options[options.decision == "exercised"]
-        for (option, cloud), some in taken.groupby(["option", "cloud"], sort=False):
-            paid = float(some.payments_in_horizon_usd.sum())
-            rows.append((str(option), str(cloud), "option", "", paid, 0.0, np.nan))
+        status = "option" if offer in options else "new"
+        rows.append((str(offer), str(cloud), status, "", float(paid), 0.0, float(late)))
     out = pd.DataFrame(
         rows,
         columns=["contract", "cloud", "status", "can_be_left_from", "unavoidable_usd",

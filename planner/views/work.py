@@ -81,13 +81,14 @@ def contract_lines(plan: Plan) -> pd.DataFrame:
         if not term.take_or_pay:
             notice = case.settings.as_of.toordinal() + (term.notice_days or 0)
             days = [day for day in calendar.starts if day.toordinal() >= notice]
-            free = days[0].isoformat() if days else ""
+            free = days[0].isoformat() if days and days[0] < term.end else ""
         rows.append(
             ("existing", name, cloud, vendor[chip], chip, term.start.isoformat(),
              (out or term.end).isoformat(), term.end.isoformat(), chips, free,
              out.isoformat() if out else "")
         )  # fmt: skip
     signed = plan.tables["contracts_signed"]
+    signed = signed[~signed.offer.isin({row.option for row in case.options})]
     keys = ["offer", "cloud", "chip", "start", "end"]
     grouped = (
         signed.assign(end=signed.end.astype(str)).groupby(keys, as_index=False)[["chips"]].sum()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from functools import cache
 
 import numpy as np
@@ -11,10 +13,12 @@ import pytest
 import planner
 from planner import views
 from planner.case.calendar import SECONDS_PER_HOUR
+from planner.explain.deadlines import deadlines
 from planner.plan import Plan
 from planner.views.known import known
 from tests.audit.rules_case import rules_case
-from tests.cases import small_case, small_plan
+from tests.cases import small_case, small_plan, valid
+from tests.rules.test_options import lease, option, solved
 
 
 @cache
@@ -171,3 +175,65 @@ def test_flows_and_training_hold_all_work() -> None:
     week = dict(zip(time.slices, time.slice_hours / 168.0, strict=True))
     table = plan.tables["training"]
     assert places.chips.sum() == pytest.approx(sum(table.chips * table["slice"].map(week)))
+
+
+def test_idle_chips_of_one_slice_are_not_filled_by_hours_of_another() -> None:
+    """Hours bought in one slice do not make contracted chips of another one busy."""
+    for plan in (small_plan(), rules_plan()):
+        k = known(plan)
+        week = k.inst.time.slice_hours / 168.0
+        firm = k.inst.pools.usable[:, None] * k.values.contracted
+        idle = (np.maximum(0.0, firm[:, :, None] - k.used_by_slice) @ week).sum()
+        paid = k.spend_usd - k.hourly_usd
+        each = np.divide(paid, firm, out=np.zeros_like(paid), where=firm > 0)
+        usd = (each[:, :, None] * np.maximum(0.0, firm[:, :, None] - k.used_by_slice)) @ week
+        assert idle > 0
+        assert views.idle_commitments(plan).idle_usd.sum() == pytest.approx(usd.sum(), rel=1e-6)
+
+
+def test_power_is_that_of_the_slice_that_draws_most() -> None:
+    plan = rules_plan()
+    k = known(plan)
+    rules = k.inst.rules.power
+    table = views.limits(plan)
+    drawn = dict(zip(zip(table.rule, table.period, strict=True), table.value, strict=True))
+    assert (table.measure == "power").any()
+    for n, name in enumerate(rules.names):
+        for t in np.flatnonzero(rules.active[n]).tolist():
+            draw = np.zeros(len(k.inst.time.slices))
+            for p in np.flatnonzero(rules.member[n]).tolist():
+                mine = k.inst.pay.pool == p
+                chips = k.values.contracted[p, t] + k.values.hourly[mine, t].sum(axis=0)
+                draw += k.inst.pools.kw[p] * chips / 1e3
+            assert drawn[name, k.inst.time.periods[t]] == pytest.approx(draw.max())
+
+
+def test_a_contract_that_ends_before_its_notice_cannot_be_left() -> None:
+    case = small_case()
+    line = next(line for line in case.contracts if not line.take_or_pay)
+    short = line.model_copy(update={"end": date(2027, 1, 1), "notice_days": 90,
+                                    "exit_fee_usd": 5e5})  # fmt: skip
+    lines = tuple(short if each is line else each for each in case.contracts)
+    plan = planner.solve(valid(replace(case, contracts=lines)), gap=0.02)
+    row = views.exit_exposure(plan).set_index("contract").loc[line.contract]
+    assert row.can_be_left_from == ""
+    assert row.exit_fee_usd == 0.0
+    table = plan.tables["contracts_existing"].set_index("contract")
+    assert not table.loc[line.contract].can_be_left
+    spans = views.contract_lines(plan).set_index("name")
+    assert spans.loc[line.contract].can_be_left_from == ""
+    assert not (deadlines(plan).what == line.contract).any()
+
+
+def test_an_exercised_option_is_one_row_with_its_liability() -> None:
+    plan = solved(lease(option()))
+    rows = views.exit_exposure(plan).set_index("contract")
+    assert rows.loc["right"].status == "option"
+    signed = plan.tables["contracts_signed"]
+    mine = signed[signed.offer == "right"]
+    assert rows.loc["right"].unavoidable_usd == pytest.approx(mine.payments_in_horizon_usd.sum())
+    assert rows.loc["right"].past_horizon_usd == pytest.approx(
+        mine.liability_past_horizon_usd.sum()
+    )
+    spans = views.contract_lines(plan)
+    assert set(spans[spans.name == "right"].kind) == {"option"}
