@@ -8,6 +8,7 @@ are turned into their distributions (a Gaussian copula).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 from scipy import special
@@ -23,17 +24,26 @@ _INSIDE = 1e-12
 def correlation_root(spec: Spec) -> Floats | None:
     """Cholesky factor of the correlation of normal scores; None without any.
 
-    Raises InputError when the correlations asked for cannot hold together.
+    Raises InputError when the correlations asked for cannot hold together or stand twice.
     """
     if not spec.correlation:
         return None
     at = {f.name: i for i, f in enumerate(spec.factor)}
     matrix = np.eye(len(at))
+    told: dict[frozenset[str], float] = {}
+    faults = []
     for link in spec.correlation:
-        for a in link.factors:
-            for b in link.factors:
-                if a != b:
-                    matrix[at[a], at[b]] = link.rho
+        named = ", ".join(link.factors)
+        if len(set(link.factors)) < len(link.factors):
+            faults.append(Fault("spec", f"{named}: a factor stands twice", None, "correlation"))
+            continue
+        for a, b in combinations(link.factors, 2):
+            if told.setdefault(frozenset((a, b)), link.rho) != link.rho:
+                rule = f"{a} and {b} have two correlations"
+                faults.append(Fault("spec", rule, None, "correlation"))
+            matrix[at[a], at[b]] = matrix[at[b], at[a]] = link.rho
+    if faults:
+        raise InputError(faults)
     try:
         out: Floats = np.linalg.cholesky(matrix).astype(np.float64)
     except np.linalg.LinAlgError as error:

@@ -31,7 +31,7 @@ from planner.audit.certificate import Certificate, certificate_of, leaf_duals, n
 from planner.audit.checks import proves_empty, weak_duality
 from planner.audit.draft import Block
 from planner.audit.model import AuditModel, audit_model
-from planner.errors import InfeasibleError, RunFolderError
+from planner.errors import Fault, InfeasibleError, InputError, RunFolderError
 from planner.instance import build_instance
 from planner.plan import Plan
 from planner.restart.keep import restart_of
@@ -177,7 +177,12 @@ def replan(
     tasks.save_joblib(folder / _PLAN, (_with_restart(plan), spec))
     work = Work(folder, jobs, progress or (lambda _step, _done, _all: None))
     every = range(spec.count)
-    work.run("bound", _bound_task, ((i,) for i in every))
+    try:
+        work.run("bound", _bound_task, ((i,) for i in every))
+    except InputError:
+        # Another specification will be asked for: nothing of this one is of use.
+        shutil.rmtree(folder)
+        raise
     bounds = np.array([_read(_bound_file(folder, i))["bound_usd"] for i in every])
     ranked = np.argsort(bounds, kind="stable")
     at = np.unique(np.linspace(0, spec.count - 1, min(plans, spec.count)).round().astype(int))
@@ -268,7 +273,16 @@ def _bound_task(folder: Path, i: int) -> None:
     if _bound_file(folder, i).exists():
         return
     plan, spec, proof = _plan_in(folder)
-    case = scenario_case(plan.case, spec, values_of(spec, np.array([i]))[0])
+    values = values_of(spec, np.array([i]))[0]
+    try:
+        case = scenario_case(plan.case, spec, values)
+    except InputError as error:
+        named = ", ".join(
+            f"{f.name} {v:g}" for f, v in zip(spec.factor, values.tolist(), strict=True)
+        )
+        faults = [Fault("spec", f"{fault}", None, f"scenario {i} ({named})")
+                  for fault in error.faults]  # fmt: skip
+        raise InputError(faults) from error
     model = audit_model(build_instance(case), explicit=_explicit(plan))
     _write(_bound_file(folder, i), {"bound_usd": certificate_bound(proof, model)})
 

@@ -237,3 +237,10 @@ def test_a_chip_that_is_late_in_some_of_its_pools_only_is_refused() -> None:
                 rows=[[30.0]])  # fmt: skip
     with pytest.raises(InputError, match="late in all of its pools"):
         scenario_case(case, what, np.array([30.0]))
+
+
+def test_a_scenario_that_is_no_case_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    what = spec([{"name": "chips", "kind": "capacity", "values": [0.9, 1.2]}], design="grid")
+    with pytest.raises(InputError, match=r"scenario 1 \(chips 1\.2\)"):
+        replan(small_plan(), what, out=tmp_path / "out.parquet")
+    assert list(tmp_path.iterdir()) == []

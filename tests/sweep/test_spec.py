@@ -384,3 +384,16 @@ def test_a_scenario_is_the_same_however_it_is_asked_for(
     if design == "sobol":
         monkeypatch.setattr(draws, "PAGE", 256)
         np.testing.assert_array_equal(page(found, 0), every)
+
+
+def test_correlations_stand_once() -> None:
+    def asked(*links: tuple[list[str], float]) -> Any:
+        return correlation_root(
+            spec(correlation=[{"factors": names, "rho": rho} for names, rho in links])
+        )
+
+    assert asked((["growth", "batch"], 0.5), (["batch", "growth"], 0.5)) is not None
+    with pytest.raises(InputError, match="two correlations"):
+        asked((["growth", "batch"], 0.5), (["batch", "growth"], -0.5))
+    with pytest.raises(InputError, match="stands twice"):
+        asked((["growth", "growth"], 0.5))
