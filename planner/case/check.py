@@ -20,6 +20,9 @@ from planner.case.tables import SETTINGS_FILE
 from planner.errors import Fault
 
 PAY_AS_YOU_GO = ("on_demand", "spot")
+APART = 1.35
+"""How far the weights that a token passes may be from what is published: who publishes them counts
+embeddings or not, but a rounded total changes the weights outside the experts severalfold."""
 
 
 def check(
@@ -104,6 +107,16 @@ def _check_architectures(c: Checker) -> None:
             c.add("architectures", i, "routed_params_b", "is not below total_params_b")
         if (arch.attention == "mla") != (arch.kv_latent_dim > 0):
             c.add("architectures", i, "kv_latent_dim", "is above 0 just for latent attention")
+        rest = arch.total_params_b - arch.routed_params_b
+        sound = arch.active_params_b <= arch.total_params_b and rest > 0 < arch.routed_params_b
+        if sound and 0 < arch.experts_per_token <= arch.experts:
+            passed = rest + arch.routed_params_b * arch.experts_per_token / arch.experts
+            if not 1.0 / APART < passed / arch.active_params_b < APART:
+                rule = (
+                    f"a token passes {passed:.4g} by the other columns ({rest:.4g} outside the "
+                    f"experts), not {arch.active_params_b:g}: is total_params_b rounded?"
+                )
+                c.add("architectures", i, "active_params_b", rule)
 
 
 def _check_places(c: Checker) -> None:

@@ -14,8 +14,8 @@ from planner.errors import RunFolderError
 from planner.instance import Instance
 from planner.plan import RESTART, Plan
 from planner.restart.axes import AXES, names_of_axes
+from planner.solve.codes import BASIC
 from planner.solve.run import Solution
-from planner.solve.session import BASIC
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

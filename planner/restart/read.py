@@ -20,8 +20,9 @@ from planner.redundancy.rounds import Rounds
 from planner.restart.axes import Translation
 from planner.restart.keep import PARTS, restart_of
 from planner.restart.tree import carried_tree, kept_tree
+from planner.solve.codes import BASIC
 from planner.solve.resume import Warm
-from planner.solve.session import BASIC, Basis
+from planner.solve.session import Basis
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -92,10 +92,6 @@ class Search:
         """Relative gap at which to stop."""
         return max(self.options.gap, EXACT)
 
-    def left(self) -> float | None:
-        """Seconds left; None without a limit."""
-        return self.session.stop.left_s
-
     def keep_going(self) -> bool:
         """Whether neither the limit nor an interruption says stop."""
         return not self.session.stop.is_set()

@@ -66,7 +66,7 @@ def found_by(search: Search, ask: Ask) -> Found:
     session, integer = search.session, search.integer
     said, asked = "", 0
     while asked < MOST_ROUNDS and search.keep_going():
-        left = search.left()
+        left = search.session.stop.left_s
         m, rows = search.matrix, search.matrix.shape[0]
         session.set_bounds(integer, m.lower[integer], m.upper[integer])
         said, x = ask(search, None if left is None else SHARE * left)

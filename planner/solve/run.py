@@ -228,7 +228,7 @@ def _improve(search: Search) -> None:
     It holds the columns of the session, those near use; its bound is not used.
     """
     since = time.perf_counter()
-    left = search.left()
+    left = search.session.stop.left_s
     session = search.session
     integer = search.integer
     low, high = search.matrix.lower[integer].copy(), search.matrix.upper[integer].copy()

@@ -22,6 +22,7 @@ import scipy.sparse as sp
 
 from planner.matrix import Matrix, RowBatch
 from planner.solve.bound import proving_ray, usable_duals
+from planner.solve.codes import BASIC, KINDS, STATUS
 from planner.solve.scheduler import use_threads
 from planner.solve.units import MILLION, THOUSAND, scales
 from planner.solve.watch import Stop, Watch
@@ -30,8 +31,6 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 _DUAL, _PRIMAL = 1, 4
 """Simplex strategies of HiGHS."""
-LOWER, BASIC = 0, 1
-"""Status of a column at its lower bound, and of a basic column or row."""
 _INSIDE = 1e-7
 """Relative gap at which an interior point is near enough: the simplex does the rest."""
 _PRICE = 1e-8
@@ -225,9 +224,9 @@ class Session:
         `mend` where it may not fit: that of another problem, or of columns that are not held.
         """
         start = highspy.HighsBasis()
-        start.col_status = [_KINDS[code] for code in basis.columns[self._at].tolist()]
+        start.col_status = [KINDS[code] for code in basis.columns[self._at].tolist()]
         more = self.matrix.shape[0] - len(basis.rows)
-        start.row_status = [*(_KINDS[c] for c in basis.rows.tolist()), *[_KINDS[BASIC]] * more]
+        start.row_status = [*(KINDS[c] for c in basis.rows.tolist()), *[KINDS[BASIC]] * more]
         start.valid, start.alien = True, mend
         self._highs.setBasis(start)
 
@@ -279,12 +278,12 @@ class Session:
         h.setOptionValue("simplex_strategy", _PRIMAL if self._widened else _DUAL)
         self._widened = False
         h.run()
-        status = _STATUS.get(h.getModelStatus(), "error")
+        status = STATUS.get(h.getModelStatus(), "error")
         if status == "error":
             # A basis can become too ill-conditioned to go on from: once more from nothing.
             h.clearSolver()
             h.run()
-            status = _STATUS.get(h.getModelStatus(), "error")
+            status = STATUS.get(h.getModelStatus(), "error")
         info = h.getInfo()
         x = y = np.zeros(0)
         if status == "optimal":
@@ -315,7 +314,7 @@ class Session:
         ):
             h.setOptionValue(name, value)
         h.run()
-        status = _STATUS.get(h.getModelStatus(), "error")
+        status = STATUS.get(h.getModelStatus(), "error")
         solution = h.getSolution()
         for name, value in (
             ("solver", "choose"),
@@ -377,27 +376,8 @@ class Session:
             h.setSolution(guess)
         h.run()
         self._watch.on_mip = None
-        status = _STATUS.get(h.getModelStatus(), "error")
+        status = STATUS.get(h.getModelStatus(), "error")
         found = h.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         x = self._point(h.getSolution().col_value) if found else np.zeros(0)
         h.changeColsIntegrality(n, np.arange(n, dtype=np.int32), np.zeros(n, dtype=np.uint8))
         return status, x
-
-
-_KINDS = (
-    highspy.HighsBasisStatus.kLower,
-    highspy.HighsBasisStatus.kBasic,
-    highspy.HighsBasisStatus.kUpper,
-    highspy.HighsBasisStatus.kZero,
-    highspy.HighsBasisStatus.kNonbasic,
-)
-
-_STATUS = {
-    highspy.HighsModelStatus.kOptimal: "optimal",
-    highspy.HighsModelStatus.kInfeasible: "infeasible",
-    highspy.HighsModelStatus.kUnboundedOrInfeasible: "infeasible",
-    highspy.HighsModelStatus.kInterrupt: "interrupted",
-    highspy.HighsModelStatus.kTimeLimit: "limit",
-    highspy.HighsModelStatus.kIterationLimit: "limit",
-    highspy.HighsModelStatus.kSolutionLimit: "limit",
-}

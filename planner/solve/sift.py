@@ -15,7 +15,8 @@ import scipy.sparse as sp
 
 from planner.matrix import Matrix
 from planner.solve.bound import usable_duals
-from planner.solve.session import BASIC, LOWER, Basis, LpResult, Session
+from planner.solve.codes import BASIC, LOWER
+from planner.solve.session import Basis, LpResult, Session
 
 Floats = npt.NDArray[np.float64]
 SIFTED = 50_000

@@ -953,6 +953,15 @@ HARDWARE = [
         "is not below total_params_b",
     ),
     Bad(
+        "a rounded total",
+        cell("architectures.csv", 2, "total_params_b", "120"),
+        "architectures.csv",
+        2,
+        "active_params_b",
+        "a token passes 8.884 by the other columns (5.3 outside the experts), not 5.1: "
+        "is total_params_b rounded?",
+    ),
+    Bad(
         "latent attention without a latent",
         cell("architectures.csv", 3, "kv_latent_dim", "0"),
         "architectures.csv",

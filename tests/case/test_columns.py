@@ -104,8 +104,9 @@ def other_values(table: str, column: str, text: str, column_texts: list[str]) ->
         value = float(text or 0)
         if not value:
             return ["0.1", "100"]
-        # A limit that is slack in this case needs a larger step, or a share close to 1.
-        return [*(repr(value * factor) for factor in (1.1, 0.9, 0.4, 4.0)), "0.9999"]
+        # A limit that is slack in this case needs a larger step, or a share close to 1; numbers
+        # that others of the row bound, a smaller one.
+        return [*(repr(value * factor) for factor in (1.1, 0.9, 0.4, 4.0, 1.001)), "0.9999"]
     return [name for name in sorted(set(column_texts)) if name not in ("", text)] + ["other"]
 
 

@@ -155,7 +155,7 @@ PLANTED: dict[str, Planted] = {
     ),
     "budget-below-what-a-loss-takes": Planted(
         lambda: limited(
-            survives(small_case(), 0.3, "cloud", "alder"), cash(3.4e7, period_from="2027-Q3")
+            survives(small_case(), 0.3, "cloud", "alder"), cash(3.2e7, period_from="2027-Q3")
         ),
         ("budget rule 'cash'", "share of interactive kept in an outage of a cloud"),
         whole=True,
