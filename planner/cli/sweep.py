@@ -21,7 +21,7 @@ from planner.errors import Fault, InputError
 from planner.plan import load_plan
 from planner.readable import Unit, money_unit
 from planner.run_folder import dump_json
-from planner.sweep.frames import factor_label
+from planner.sweep.frames import factor_labels
 from planner.sweep.pieces import Progress
 from planner.sweep.replan import GAP
 from planner.sweep.replan import replan as replan_plan
@@ -211,12 +211,13 @@ def _print_difference(cells: pd.DataFrame, plans: list[str]) -> None:
     view = Table()
     for name in cells.index.names:
         view.add_column(str(name))
-    for value in cells.columns:
-        view.add_column(factor_label(value), justify="right")
-    for row in cells.reset_index().itertuples(index=False):
-        at = len(cells.index.names)
-        usd = ("" if x != x else f"{x / 1e6:,.0f}" for x in row[at:])
-        view.add_row(*map(factor_label, row[:at]), *usd)
+    for label in factor_labels(cells.columns):
+        view.add_column(label, justify="right")
+    levels = map(
+        factor_labels, (cells.index.get_level_values(i) for i in range(cells.index.nlevels))
+    )
+    for labels, row in zip(zip(*levels, strict=True), cells.to_numpy(), strict=True):
+        view.add_row(*labels, *("" if x != x else f"{x / 1e6:,.0f}" for x in row))
     out.print(view)
 
 

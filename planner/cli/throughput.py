@@ -36,7 +36,8 @@ def throughput(
         typer.Option("--why", metavar="MODEL CHIP CLASS", help="Say what limits one pair."),
     ] = None,
     round_trip: Annotated[
-        float | None, typer.Option(min=0.0, help="Round trip, ms; the nearest pool's when absent.")
+        float | None,
+        typer.Option(min=0.0, max=1e5, help="Round trip, ms; the nearest pool's when absent."),
     ] = None,
     file: Annotated[Path | None, typer.Option("--out", help="Write the table as CSV.")] = None,
     force: Force = False,
@@ -180,7 +181,8 @@ def _fit(data: Path, file: Path | None, report: Path | None) -> dict[str, object
     if was_stale:
         err.print("the stored factors were fitted to other data than this folder's")
     try:
-        factors, validation = fit(data)
+        with err.status("fitting, and once more without each pair of chip and model: some minutes"):
+            factors, validation = fit(data)
     except (FileNotFoundError, ValueError) as error:
         raise InputError([Fault(str(data), str(error))]) from error
     if file is not None:

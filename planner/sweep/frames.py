@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -41,15 +43,21 @@ def heat_frame(
     grid = cost_by(result, (first, second), bins, less).rename_axis(index="row", columns=None)
     cells = grid.reset_index().melt("row", var_name="column", value_name="usd").dropna()
     for axis in ("row", "column"):
-        cells[axis] = [factor_label(value) for value in cells[axis]]
+        cells[axis] = factor_labels(cells[axis])
     return cells
 
 
-def factor_label(value: object) -> str:
-    """A factor's value in three digits; `none` for no loss."""
-    if isinstance(value, str):
-        return value or "none"
-    return f"{float(str(value)):.3g}"
+def factor_labels(values: Iterable[object]) -> list[str]:
+    """A factor's values in three digits, or as many as tell them apart; `none` for no loss."""
+    listed = list(values)
+    if any(isinstance(value, str) for value in listed):
+        return [str(value) or "none" for value in listed]
+    numbers = [float(str(value)) for value in listed]
+    for digits in range(3, 17):
+        labels = [f"{number:.{digits}g}" for number in numbers]
+        if len(set(labels)) == len(set(numbers)):
+            break
+    return labels
 
 
 def fan_frame(result: SweepResult) -> pd.DataFrame:

@@ -62,7 +62,7 @@ def gather_task(folder: Path, number: int, asked: Asked) -> None:
         upper = asked.base_usd + contract + rows[:, :, 3].sum(axis=0)
         columns["cost_upper_usd"] = upper
         if not asked.exact:
-            columns |= _unserved(problem, asked, rows[:, :, 4:], "unserved_at_most")
+            columns |= _unserved(problem, asked, rows[:, :, 4:], "unserved_rerouted")
     if asked.exact:
         rows = _rows(folder, asked, tasks.exact_file, number)
         judged = asked.base_usd + contract + rows[:, :, 3].sum(axis=0)

@@ -17,6 +17,8 @@ class Kind:
     """Least value."""
     high: float = inf
     """Largest value."""
+    most: float = inf
+    """Size of values beyond which one is a slip of the pen; draws without an end may exceed it."""
     whole: bool = False
     """Whether only whole numbers mean something: such a kind is chosen, never drawn."""
 
@@ -28,20 +30,22 @@ class Kind:
             return f"{value:g} is below {self.low:g}"
         if value > self.high:
             return f"{value:g} is above {self.high:g}"
+        if abs(value) > self.most:
+            return f"{value:g} is beyond {self.most:g}"
         if self.whole and value != int(value):
             return f"{value:g} is not a whole number"
         return None
 
 
 KINDS: Mapping[str, Kind] = {
-    "demand": Kind(("workload", "model", "geography", "class", "channel", "period"), low=0.0),
-    "demand_growth": Kind(("workload", "model", "geography", "class", "channel"), low=-1.0),
-    "capacity": Kind(("cloud", "region", "chip", "vendor", "period"), low=0.0),
+    "demand": Kind(("workload", "model", "geography", "class", "channel", "period"), 0.0, most=1e4),
+    "demand_growth": Kind(("workload", "model", "geography", "class", "channel"), -1.0, most=100.0),
+    "capacity": Kind(("cloud", "region", "chip", "vendor", "period"), 0.0, most=1e4),
     "lost": Kind(("period",), low=0.0, whole=True),
-    "slip_days": Kind(("cloud", "region", "chip", "vendor")),
+    "slip_days": Kind(("cloud", "region", "chip", "vendor"), most=36500.0),
     "deal": Kind(("deal",), low=0.0, high=1.0, whole=True),
-    "price": Kind(("offer", "cloud", "region", "chip", "vendor", "period"), low=0.0),
-    "efficiency": Kind(("model", "chip", "vendor"), low=-1.0),
+    "price": Kind(("offer", "cloud", "region", "chip", "vendor", "period"), 0.0, most=1e4),
+    "efficiency": Kind(("model", "chip", "vendor"), -1.0, most=100.0),
     "rate_band": Kind(("model", "chip", "vendor"), low=-1.0, high=1.0),
 }
 """Kind of factor -> what its `where` may name, and its range.

@@ -40,12 +40,20 @@ class Work:
         self.seconds[step] = time.perf_counter() - began
 
 
+DECIDED = (
+    "contracts_signed", "contracts_existing", "options", "deals", "qualification", "training",
+    "training_runs",
+)  # fmt: skip
+"""Tables of a plan that a sweep holds fixed."""
+
+
 def work_folder(target: Path, plan: Plan, spec: Spec, asked: dict[str, Any]) -> Path:
     """Folder of the pieces, new or that of the same sweep."""
     folder = target.absolute().with_name(f"{target.name}.work")
     tables = hashlib.sha256()
-    for name in ("contracts_signed", "contracts_existing", "training", "training_runs"):
-        tables.update(plan.tables[name].to_csv(index=False).encode())
+    for name in DECIDED:
+        if name in plan.tables:
+            tables.update(name.encode() + plan.tables[name].to_csv(index=False).encode())
     mark = {
         "case_sha256": plan.case.sha256(),
         "tables_sha256": tables.hexdigest(),

@@ -88,9 +88,11 @@ def write_part(path: Path, columns: dict[str, Any]) -> None:
 
 
 def binned(values: Floats, bins: int) -> Floats:
-    """Middle of the bin of each value, bins of equal count; the value itself where few differ."""
-    different = np.unique(values)
-    if len(different) <= bins:
+    """Middle of the bin of each value, bins of equal count.
+
+    The value itself where few differ, and of names.
+    """
+    if values.dtype == object or len(np.unique(values)) <= bins:
         return values
     edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)))
     at = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)

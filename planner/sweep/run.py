@@ -157,8 +157,9 @@ def _add_costs(folder: Path, spec: Spec, summary: dict[str, Any], *, rerouted: b
     exact = summary["certify"] == "exact"
     judged = _costs(folder, spec, 1)
     rows = np.arange(0, spec.count, max(1, spec.count // SAMPLE_ROWS))
-    names = [f.name for f in spec.factor]
-    summary["sensitivity"] = sensitivity(judged[rows], tasks.drawn_values(folder, rows), names)
+    names, lost = [f.name for f in spec.factor], {f.name for f in spec.factor if f.kind == "lost"}
+    values = tasks.drawn_values(folder, rows)
+    summary["sensitivity"] = sensitivity(judged[rows], values, names, lost)
     summary["cost" if exact else "cost_lower"] = cost_summary(
         judged, drawn=spec.drawn, overwrite=True
     )

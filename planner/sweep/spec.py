@@ -186,6 +186,10 @@ class Factor(_Strict):
             return out
         if kind.whole:
             return [f"draw: {self.kind} takes draws of kind choice only"]
+        said = ((n, getattr(draw, n, 0.0)) for n in ("median", "mean", "sd"))
+        far = [f"draw: {n}: {v:g} is beyond {kind.most:g}" for n, v in said if abs(v) > kind.most]
+        if far:
+            return far
         if isinstance(draw, Lognormal):
             least = f"draw: a lognormal has no largest value; {self.kind} ends at {kind.high:g}"
             return [least] if kind.high < inf else []

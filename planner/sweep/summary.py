@@ -6,7 +6,7 @@ bytes a scenario, while quantiles are sorted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -161,20 +161,27 @@ def expected_cost(summary: dict[str, Any]) -> dict[str, float | None]:
     return {"mean_usd": mean, "low_usd": low, "high_usd": None if half is None else mean + half}
 
 
-def sensitivity(cost: Floats, values: Floats, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Tornado: mean cost where a factor is in its lowest and highest bin, widest first."""
+def sensitivity(
+    cost: Floats, values: Floats, names: Sequence[str], unordered: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """Tornado: mean cost where a factor is in its lowest and highest bin, widest first.
+
+    Of an `unordered` factor (the names of what is lost) the cheapest and the dearest value.
+    """
     out = []
     for i, name in enumerate(names):
-        column = binned(values[:, i], BINS)
-        low, high = (cost[column == end].mean() for end in (column.min(), column.max()))
+        column = values[:, i] if name in unordered else binned(values[:, i], BINS)
         of_all = float(np.var(cost))
         groups = pd.Series(cost).groupby(column).agg(["mean", "size"])
+        if name in unordered:
+            groups = groups.sort_values("mean", kind="stable")
+        low, high = groups["mean"].iloc[0], groups["mean"].iloc[-1]
         between = float((groups["size"] * (groups["mean"] - cost.mean()) ** 2).sum() / len(cost))
         out.append(
             {
                 "factor": name,
-                "low": float(column.min()),
-                "high": float(column.max()),
+                "low": float(groups.index[0]),
+                "high": float(groups.index[-1]),
                 "cost_at_low_usd": float(low),
                 "cost_at_high_usd": float(high),
                 "share_of_variance": between / of_all if of_all > 0 else 0.0,

@@ -175,7 +175,7 @@ def test_a_sweep_is_drawn(
                 "--audit-blocks", "10", "--upper", "all") == 0  # fmt: skip
     rows = load_sweep(target).columns()
     assert (rows.cost_lower_usd <= rows.cost_upper_usd).all()
-    assert (rows.unserved_at_most_interactive_million_requests >= 0).all()
+    assert (rows.unserved_rerouted_interactive_million_requests >= 0).all()
     figures = folder / "figures"
     common = ("plot", "--sweep", str(target), "--out", str(figures))
     assert call(monkeypatch, *common) == 0

@@ -135,7 +135,7 @@ def test_a_share_above_one_is_a_fault_of_the_case() -> None:
 
 
 def test_a_date_moves_within_the_calendar() -> None:
-    what = spec([{"name": "late", "kind": "slip_days"}], design="list", rows=[[1e6]])
+    what = spec([{"name": "late", "kind": "slip_days"}], design="list", rows=[[0.0]])
     with pytest.raises(InputError, match="36,500"):
         scenario_case(small_plan().case, what, np.array([1e6]))
 

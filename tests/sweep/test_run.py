@@ -23,8 +23,9 @@ from planner.sweep import draws, gather, tasks
 from planner.sweep import run as run_module
 from planner.sweep.audit import mean_interval, sample_blocks, share_within
 from planner.sweep.bounds import bounder
+from planner.sweep.frames import factor_labels
 from planner.sweep.problem import problem_of
-from planner.sweep.results import SweepResult, load_sweep, regret
+from planner.sweep.results import SweepResult, binned, load_sweep, regret
 from planner.sweep.run import sweep
 from planner.sweep.strata import pilots_of
 from planner.sweep.summary import Tally, cost_summary, sensitivity
@@ -257,6 +258,27 @@ def test_sensitivity_names_what_moves_the_cost() -> None:
     rows = sensitivity(10 * values[:, 1] + 0.1 * values[:, 0], values, ["quiet", "loud"])
     assert [row["factor"] for row in rows] == ["loud", "quiet"]
     assert rows[0]["share_of_variance"] > 0.95
+
+
+def test_names_of_what_is_lost_have_no_order() -> None:
+    """The cheapest and the dearest of twenty, wherever they stand."""
+    rng = np.random.default_rng(1)
+    values = rng.integers(0, 20, (5000, 1)).astype(float)
+    cost = np.where(values[:, 0] == 7, 9.0, np.where(values[:, 0] == 12, -5.0, 1.0))
+    (row,) = sensitivity(cost, values, ["gone"], ["gone"])
+    assert (row["low"], row["high"]) == (12.0, 7.0)
+    assert (row["cost_at_low_usd"], row["cost_at_high_usd"]) == (-5.0, 9.0)
+
+
+def test_labels_of_values_that_differ_differ() -> None:
+    assert factor_labels([1.0, 0.5, 1.0]) == ["1", "0.5", "1"]
+    assert factor_labels([1.0001, 1.0002]) == ["1.0001", "1.0002"]
+    assert factor_labels(["", "aws"]) == ["none", "aws"]
+
+
+def test_many_names_are_not_binned() -> None:
+    names = np.array([f"region {i}" for i in range(30)], dtype=object)
+    assert binned(names, 10) is names
 
 
 def test_memory_is_16_bytes_a_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

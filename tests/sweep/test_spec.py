@@ -167,6 +167,18 @@ def test_a_normal_ends_where_its_kind_does() -> None:
     assert fault == "factor 'a': draw: high: -1 is below 0"
 
 
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("demand", 1e30), ("demand_growth", 1e300), ("price", 2e4), ("slip_days", -1e9)],
+)
+def test_a_slip_of_the_pen_is_refused(kind: str, value: float) -> None:
+    one: dict[str, Any] = {"name": "a", "kind": kind}
+    (grid,) = told(design="grid", factor=[{**one, "values": [0.5, value]}])
+    assert grid == f"factor 'a': values: {value:g} is beyond {KINDS[kind].most:g}"
+    (drawn,) = told(factor=[{**one, "draw": {"kind": "normal", "mean": value, "sd": 1}}])
+    assert drawn.startswith(f"factor 'a': draw: mean: {value:g} is beyond ")
+
+
 def test_a_lognormal_has_no_end() -> None:
     draw = {"kind": "lognormal", "sigma": 1}
     (fault,) = told(factor=[{"name": "a", "kind": "rate_band", "draw": draw}])
