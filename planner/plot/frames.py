@@ -152,7 +152,8 @@ def heat_map(
     """A value over two labels: columns row, column, value; numbers stand in cells with room.
 
     `words` names the value and its unit; without it the values are those of a column `usd`, shown
-    in a fitting unit, and `name` says what they are. `rows` and `columns` name the two axes.
+    in a fitting unit, and `name` says what they are. `rows` and `columns` name the two axes. Where
+    values are of both signs, 0 is white and the two signs have a hue each.
     """
     down, across = list(dict.fromkeys(frame["row"])), list(dict.fromkeys(frame["column"]))
     shown, unit = _in_unit(frame, words)
@@ -160,7 +161,11 @@ def heat_map(
     grid = frame.assign(shown=shown).pivot_table(index="row", columns="column", values="shown")
     values = grid.reindex(index=down, columns=across).to_numpy(dtype=float)
     ax = ax if ax is not None else row_axes(len(down) + 5)
-    image = ax.imshow(values, aspect="auto", cmap="Greys")
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    signs = low < 0.0 < high
+    most = max(-low, high)
+    map_of = {"cmap": "PuOr_r", "vmin": -most, "vmax": most} if signs else {"cmap": "Greys"}
+    image = ax.imshow(values, aspect="auto", **map_of)
     ax.grid(visible=False)
     figure = ax.get_figure(root=True)
     assert figure is not None
@@ -168,10 +173,10 @@ def heat_map(
     # Labels of rows take the rest of the width.
     room = 72 * float(figure.get_size_inches()[0]) - 50 - 0.6 * SMALL * max(map(len, names))
     each = room / len(across)
-    middle = (np.nanmin(values) + np.nanmax(values)) / 2
     for at, said in enumerate(_cells(values, each) or ()):
         i, j = divmod(at, len(across))
-        ink = "white" if values[i, j] > middle else "black"
+        dark = abs(values[i, j]) > 0.6 * most if signs else values[i, j] > (low + high) / 2
+        ink = "white" if dark else "black"
         ax.text(j, i, said, ha="center", va="center", color=ink, fontsize=SMALL)
     step = int(np.ceil(1.6 * SMALL / each))
     ax.set_xticks(range(0, len(across), step), [short(str(c), 16) for c in across[::step]],
