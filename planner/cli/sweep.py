@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from planner.cli.app import app, err, out
+from planner.cli.app import LIMIT, app, err, out
 from planner.cli.options import AsJson, RunFolder
 from planner.cli.prices import records
 from planner.errors import Fault, InputError
@@ -22,7 +22,7 @@ from planner.plan import load_plan
 from planner.readable import Unit, money_unit
 from planner.run_folder import dump_json
 from planner.sweep.frames import factor_labels
-from planner.sweep.pieces import Progress
+from planner.sweep.pieces import Progress, work_place
 from planner.sweep.replan import GAP
 from planner.sweep.replan import replan as replan_plan
 from planner.sweep.results import SweepResult, cost_by, load_sweep
@@ -48,6 +48,19 @@ def _progress() -> Iterator[Progress | None]:
             bar.update(known[step], completed=done)
 
         yield show
+
+
+@contextmanager
+def _goes_on(target: Path) -> Iterator[None]:
+    """Say, when Ctrl-C stops a sweep, that the pieces that are done are kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        pieces = work_place(target)
+        if not pieces.exists():
+            raise
+        err.print(f"stopped; the same command goes on from {pieces}", soft_wrap=True)
+        raise typer.Exit(LIMIT) from None
 
 
 @app.command()
@@ -94,7 +107,7 @@ def sweep(
         "has no effect with --replan" if replan else "has no effect without --replan",
     )  # fmt: skip
     if replan:
-        with _progress() as progress:
+        with _goes_on(target), _progress() as progress:
             result = replan_plan(
                 load_plan(run), spec, out=target, plans=plans, gap=gap, jobs=jobs,
                 name=run.name, progress=progress,
@@ -104,7 +117,7 @@ def sweep(
         else:
             _print_replan(result, target)
         return
-    with _progress() as progress:
+    with _goes_on(target), _progress() as progress:
         result = sweep_plan(
             load_plan(run), spec, out=target, certify=certify,
             audit_blocks=audit_blocks, solves=solves, jobs=jobs, name=run.name, progress=progress,

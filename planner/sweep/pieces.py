@@ -47,9 +47,14 @@ DECIDED = (
 """Tables of a plan that a sweep holds fixed."""
 
 
+def work_place(target: Path) -> Path:
+    """Where the pieces of a sweep to this file stand until it is done."""
+    return target.absolute().with_name(f"{target.name}.work")
+
+
 def work_folder(target: Path, plan: Plan, spec: Spec, asked: dict[str, Any]) -> Path:
     """Folder of the pieces, new or that of the same sweep."""
-    folder = target.absolute().with_name(f"{target.name}.work")
+    folder = work_place(target)
     tables = hashlib.sha256()
     for name in DECIDED:
         if name in plan.tables:

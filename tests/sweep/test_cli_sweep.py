@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from planner.cli import main
 from planner.sweep.frames import heat_frame
 from planner.sweep.results import load_sweep
 from tests.cases import small_plan
+
+run_module = import_module("planner.sweep.run")
 
 SPEC = """
 scenarios = 60
@@ -164,6 +167,25 @@ def test_a_bad_specification_writes_nothing(
     assert code == 2
     assert "factor 'chips': kind" in capsys.readouterr().err
     assert not list(folder.glob("out*"))
+
+
+def test_ctrl_c_says_where_it_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_arguments: object, **_more: object) -> None:
+        raise KeyboardInterrupt
+
+    arguments = ("sweep", str(folder / "run"), str(folder / "spec.toml"),
+                 "--out", str(folder / "s.parquet"))  # fmt: skip
+    with monkeypatch.context() as patched:
+        patched.setattr(run_module, "sensitivity", stopped)
+        assert call(patched, *arguments) == 3
+    said = capsys.readouterr().err
+    assert "goes on from" in said
+    assert "nothing was written" not in said
+    assert (folder / "s.parquet.work").is_dir()
+    assert call(monkeypatch, *arguments) == 0
+    assert not (folder / "s.parquet.work").exists()
 
 
 def test_a_sweep_is_drawn(
