@@ -5,6 +5,7 @@ PlannerError
 ├── RunFolderError        a run folder is missing, incomplete or in the way (exit code 2)
 ├── InfeasibleError       proven: no plan satisfies the case (exit code 4)
 ├── UnprovenError         stopped at a limit before any feasible plan was found (exit code 3)
+│   └── InterruptedSolveError   by Ctrl-C, or while one of several problems was solved
 └── AuditError            a plan does not stand up to its audit (exit code 1)
 """
 
@@ -66,6 +67,10 @@ class UnprovenError(PlannerError):
     """The solve stopped at a limit with no feasible plan in hand; nothing is proven."""
 
     exit_code = 3
+
+
+class InterruptedSolveError(UnprovenError):
+    """Ctrl-C came before any feasible plan, or while one of several problems was solved."""
 
 
 class AuditError(PlannerError):

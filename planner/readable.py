@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -15,7 +16,8 @@ class Unit(NamedTuple):
 
     def number(self, value: float, digits: int = 3, sign: str = "") -> str:
         """A value in this unit, without the name; `sign` "+" puts one before all numbers."""
-        return f"{value / self.size:{sign},.{digits}f}"
+        # Without the sign of a zero that rounding made.
+        return f"{round(value / self.size, digits) + 0.0:{sign},.{digits}f}"
 
     def say(self, value: float, digits: int = 3) -> str:
         """A value with the name of its unit."""
@@ -51,3 +53,13 @@ def power_unit(most_mw: float) -> Unit:
 def chips_unit(most_chips: float) -> Unit:
     """Unit of numbers of chips up to `most_chips`."""
     return CHIPS[0] if abs(most_chips) >= MANY_CHIPS else CHIPS[1]
+
+
+def told_apart(numbers: Sequence[float], digits: int = 3) -> list[str]:
+    """Numbers in so many digits, or as many as it takes for those that differ to look different."""
+    labels: list[str] = []
+    for many in range(digits, 17):
+        labels = [f"{number:.{many}g}" for number in numbers]
+        if len(set(labels)) == len(set(numbers)):
+            break
+    return labels

@@ -140,8 +140,8 @@ def alternatives(
     `planner.solve`. The time limit is that of the first solve, and again of the alternatives
     together. Every plan is audited.
 
-    Raises InputError for a slack, count or `by` that mean nothing and for a first plan above the
-    budget, and what `planner.solve` raises.
+    Raises InputError for a slack, count or `by` that mean nothing, for a first plan above the
+    budget or without contracts, and what `planner.solve` raises.
     """
     _refuse(slack, count, by)
     gap = slack / 2.0 if gap is None else gap
@@ -167,6 +167,9 @@ def alternatives(
     mix = mix_of(inst, by)
     tell = progress or _silent
     first = mix.of_plan(base)
+    if not first.sum() > 0:
+        rule = "the least-cost plan has nothing under contract: distances are shares of that"
+        raise InputError([Fault("alternatives", rule)])
     finder = Finder(
         matrix, mix, budget, budget - base.bound_usd, float(first.sum()), count, options, tell,
         _again(base, inst) if mode == "rounds" else None,

@@ -176,7 +176,7 @@ class Finder:
             self._learn(solution.matrix)
             tried.append((signs, (self._spent - solution.bound_usd) / PER_MW))
             mine = self._distance(solution.x, earlier)
-            if mine > reach:
+            if mine > max(reach, self._least()):
                 reach, best = mine, (solution.x, problem)
         if best is None:
             return None

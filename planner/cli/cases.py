@@ -76,7 +76,14 @@ def check(case: CaseFolder, as_json: AsJson = False) -> None:
 @app.command()
 def generate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
-    columns: Annotated[int, typer.Option(help="Columns of the model, about.")] = 10_000,
+    columns: Annotated[
+        int,
+        typer.Option(
+            min=1000,
+            max=20_000_000,
+            help="Serving columns of the model, about; small models have as many others.",
+        ),
+    ] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal cases.")] = 0,
 ) -> None:
     """Draw a case of any size with the statistics of the reference case, without its rules.

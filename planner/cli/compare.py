@@ -12,14 +12,15 @@ import typer
 from rich.table import Table
 
 from planner.cli.app import app, out
-from planner.cli.options import AsJson, Force, Picture
+from planner.cli.options import PICTURES, AsJson, Force, Picture
 from planner.cli.prices import number, records
 from planner.compare.run import Comparison, compare
 from planner.compare.side import differing
+from planner.errors import Fault, InputError
 from planner.output import write_files
 from planner.plan import load_plan
 from planner.readable import fine_money_unit, money_unit, power_unit
-from planner.run_folder import dump_json
+from planner.run_folder import MANIFEST, dump_json
 
 SHOWN = 20
 """Rows of each table on the terminal; --json and --out have all."""
@@ -56,6 +57,7 @@ def compare_command(
     Example: [bold]planner compare runs/october runs/november --out november[/bold]
     """
     names = names_of(runs)
+    _check(folder, format_, causes)
     found = compare([load_plan(run) for run in runs], names, causes=causes)
     if folder is not None:
         files = {
@@ -65,6 +67,10 @@ def compare_command(
         if causes:
             files |= _figures(found, folder, format_)
         write_files(files, force)
+        for old in (p for kind in PICTURES for p in folder.glob(f"waterfall-*.{kind}")):
+            if old not in files:
+                # Of the comparison that this one replaces.
+                old.unlink()
     if as_json:
         content = {name: records(table) for name, table in found.tables().items()}
         out.print_json(dump_json({"periods": found.periods, **content}))
@@ -72,6 +78,17 @@ def compare_command(
     _print(found)
     if folder is not None:
         out.print(f"tables and figures: {folder}", soft_wrap=True)
+
+
+def _check(folder: Path | None, format_: str, causes: bool) -> None:
+    """Raise InputError for options that would do nothing, and for a place that is a run's."""
+    faults = []
+    if format_ != PICTURES[0] and (folder is None or not causes):
+        faults.append(Fault("--format", "has no effect without figures: --out, and --causes"))
+    if folder is not None and (folder / MANIFEST).is_file():
+        faults.append(Fault(str(folder), "is a run folder; tables of a comparison need their own"))
+    if faults:
+        raise InputError(faults)
 
 
 def _figures(found: Comparison, folder: Path, format_: str) -> dict[Path, bytes]:
@@ -110,8 +127,11 @@ def _print(found: Comparison) -> None:
         _show("Lots that not all sign alike", different, keys, names, "{:,.0f}")
     out.print(f"signed alike in all: {same:,}")
     keys = ["problem", "kind", "member", "period", "slice"]
-    if len(found.prices):
-        _show("Prices of limits, USD per unit", differing(found.prices, names), keys, names, "n")
+    apart = differing(found.prices, names) if len(found.prices) else found.prices
+    if len(apart):
+        _show("Prices of limits, USD per unit", apart, keys, names, "n")
+    elif len(found.prices):
+        out.print(f"prices of limits: all {len(found.prices):,} alike")
     else:
         out.print("prices: not compared; `planner prices RUN` makes them, for every run")
     _print_inputs(found)
@@ -171,7 +191,7 @@ def _print_waterfall(found: Comparison) -> None:
         for said in some.says[some.says != ""]:
             out.print(said)
         low, high = found.least_cost_change(name)
-        if found.files[found.files.plan == name].same.all():
+        if found.same_problem(name):
             totals = some[some.is_total]
             least, most = totals.low_usd.max(), totals.high_usd.min()
             out.print(

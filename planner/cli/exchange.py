@@ -16,6 +16,7 @@ from planner.errors import Fault, InputError
 from planner.export import write_lp, write_mps
 from planner.instance import build_instance
 from planner.melange import INPUT_TOKENS, OUTPUT_TOKENS, melange_case
+from planner.output import check_places
 from planner.redundancy.problem import compiled_problem
 
 incoming = typer.Typer(
@@ -80,7 +81,10 @@ def melange(
 @app.command()
 def export(
     case: CaseFolder,
-    kind: Annotated[ModelFormat, typer.Option("--format", help="File format.")] = ModelFormat.mps,
+    kind: Annotated[
+        ModelFormat | None,
+        typer.Option("--format", help="File format; by the end of the file's name, else mps."),
+    ] = None,
     file: Annotated[
         Path | None, typer.Option("--out", help="File to write; <case name>.<format> if none.")
     ] = None,
@@ -91,9 +95,13 @@ def export(
     Example: [bold]planner export data/small --format lp --out small.lp[/bold]
     """
     read = load_case(case)
+    ending = "" if file is None else file.suffix.removeprefix(".").lower()
+    named = ModelFormat(ending) if ending in list(ModelFormat) else None
+    if kind is not None and named not in (None, kind):
+        raise InputError([Fault("--format", f"is {kind}, and the file's name ends in .{ending}")])
+    kind = kind or named or ModelFormat.mps
     target = file if file is not None else Path(f"{read.settings.name}.{kind.value}")
-    if target.exists() and not force:
-        raise InputError([Fault(str(target), "exists already; --force replaces it")])
+    check_places([target], force)
     if not target.parent.is_dir():
         raise InputError([Fault(str(target), "its folder does not exist")])
     matrix, held = compiled_problem(build_instance(read))

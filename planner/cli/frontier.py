@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from planner.case import load_case
-from planner.cli.app import LIMIT, PROVEN, app, out
+from planner.cli.app import LIMIT, PROVEN, app, err, out
 from planner.cli.options import (
     AsJson,
     CaseFolder,
@@ -28,7 +28,7 @@ from planner.cli.telling import telling
 from planner.decisions.frontier import GAP, WORDS, Frontier
 from planner.decisions.frontier import frontier as frontier_of
 from planner.output import check_places, write_files
-from planner.readable import fine_money_unit
+from planner.readable import fine_money_unit, money_unit, told_apart
 from planner.run_folder import dump_json
 
 
@@ -80,9 +80,13 @@ def frontier_command(
         _print(found)
     # After everything else: hours of searches are not lost to a figure that cannot be drawn.
     if folder is not None:
-        write_files({folder / f"frontier.{format_}": _figure(found, format_)}, force)
         if not as_json:
             out.print(f"files: {folder}", markup=False, highlight=False, soft_wrap=True)
+        try:
+            write_files({folder / f"frontier.{format_}": _figure(found, format_)}, force)
+        except KeyboardInterrupt:
+            err.print("stopped before the figure was drawn")
+            raise typer.Exit(LIMIT) from None
     raise typer.Exit(PROVEN if found.status == "proven" else LIMIT)
 
 
@@ -110,18 +114,24 @@ def _figure(found: Frontier, format_: str) -> bytes:
 
 
 def _print(found: Frontier) -> None:
+    limits, along = found.points["limit"].tolist(), found.limit.unit
+    if along.startswith("USD"):
+        of_limit = money_unit(max(map(abs, limits)))
+        limits = [value / of_limit.size for value in limits]
+        along = along.replace("USD", of_limit.name, 1)
     view = Table(
-        title=f"Cost along {found.limit.name} ({found.limit.unit})", title_justify="left",
+        title=f"Cost along {found.limit.name} ({along})", title_justify="left",
         title_style="bold",
     )  # fmt: skip
     unit, named = fine_money_unit(np.nanmax([0.0, *found.points.cost_usd]))
     for i, name in enumerate(("value", named, "at least", "gap", "")):
         view.add_column(name, justify="left" if i == 4 else "right")
-    for row in found.points.to_dict("records"):
+    values = told_apart(limits, 6)
+    for value, row in zip(values, found.points.to_dict("records"), strict=True):
         cells = [
             "" if np.isnan(row[k]) else f"{row[k] / unit:,.3f}" for k in ("cost_usd", "bound_usd")
         ]
         gap = "" if np.isnan(row["gap"]) else f"{row['gap']:.3%}"
-        view.add_row(f"{row['limit']:g}", *cells, gap, WORDS[str(row["status"])])
+        view.add_row(value, *cells, gap, WORDS[str(row["status"])])
     out.print(view)
     out.print(f"searches: {found.solves}, to a gap of {found.gap:g}; {found.seconds:.0f} s")

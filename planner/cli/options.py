@@ -32,6 +32,8 @@ Promises = Annotated[
     Redundancy,
     typer.Option("--redundancy", help="How contingencies are held; waived leaves them out."),
 ]
+PICTURES = ("png", "svg", "pdf")
+"""File formats of figures; the first is taken where none is asked for."""
 Picture = Annotated[
     Literal["png", "svg", "pdf"], typer.Option("--format", help="File format of the figures.")
 ]

@@ -14,12 +14,13 @@ from planner.cli.options import AsJson, CaseFolder, Changes, Gap, Promises, Thre
 from planner.cli.telling import telling
 from planner.decisions.value import GAP, Value
 from planner.decisions.value import value as value_of
-from planner.readable import fine_money_unit
+from planner.readable import fine_money_unit, money_unit
 from planner.run_folder import dump_json
 
 CODES = {"proven": PROVEN, "needed": PROVEN, "limit": LIMIT, "impossible": INFEASIBLE}
 """Status of a value -> exit code."""
-"""Costs from here on are told in billions."""
+FEW = 0.01
+"""Of the costs' unit: a value below it is told in a smaller one."""
 
 
 @app.command("value")
@@ -93,6 +94,9 @@ def _headline(v: Value) -> str:
         return "no plan can take it"
     low, high = v.value_low_usd, v.value_high_usd
     unit, name = _scale(v)
+    most = max((abs(end) for end in (low, high) if end is not None), default=0.0)
+    if most < FEW * unit:
+        unit, name = money_unit(most)
     words = f"worth {_money(low, unit)} to {_money(high, unit)} {name}"
     if low is not None and low > 0:
         return f"{words}: taking it pays, proven"
@@ -166,5 +170,6 @@ def _print_starts(v: Value) -> None:
     out.print(view)
     last, first = v.latest_that_pays, v.first_that_does_not
     out.print(f"latest start that is proven to pay: {last if last is not None else 'none'}")
-    words = first if first is not None else "none within the horizon"
+    none = "none within the horizon" if v.looked_at_all else "none of these"
+    words = first if first is not None else none
     out.print(f"earliest start that is proven not to pay: {words}")

@@ -43,6 +43,12 @@ class Comparison:
                  "files", "inputs", "waterfall")  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
+    def same_problem(self, plan: str) -> bool:
+        """Whether a plan's case is the first one's, and contingencies waived in both or none."""
+        held = self.headline.set_index("figure").loc["contingencies"]
+        alike = (held[plan] == "waived") == (held[self.names[0]] == "waived")
+        return bool(alike and self.files[self.files.plan == plan].same.all())
+
     def least_cost_change(self, plan: str) -> tuple[float, float]:
         """Between what the least possible cost changed from the first plan's case, USD."""
         some = self.waterfall[self.waterfall.plan == plan]

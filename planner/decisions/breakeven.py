@@ -15,6 +15,7 @@ import numpy as np
 
 from planner.decisions.market import Market, Probe
 from planner.decisions.problem import is_large
+from planner.readable import money_unit
 
 TOLERANCE = 0.004
 """Relative step of the price below which an end is not moved any further."""
@@ -28,13 +29,14 @@ CHORD = 0.85
 """How far along the chord of the relaxation the next price is tried."""
 MOST_RELAXED = 4
 """Relaxations solved between two ends."""
+STALLED = 0.01
+"""Relative step below which a line's end is not waited for; the steps instead double from it."""
 SHAVE = 1e-6
 """Part of a step that is left out, so that a line's end is strictly below what it must be."""
 BEYOND = 0.01
 """How far beyond each end the proof is tried again where the price stands in rules too."""
 STEP_BACK = 0.03
 """By how much an end moves away when the proof does not hold beyond it."""
-BILLION = 1e9
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,20 @@ def break_even(market: Market, first: Probe) -> BreakEven:
 def _low_end(market: Market, first: Probe) -> Probe | None:
     """The highest price found at which the subject is taken for certain."""
     best, probe = None, first
+    above, jump = np.inf, STALLED
     for _ in range(MOST_STEPS):
         if probe.taken and (best is None or probe.factor > best.factor):
             best = probe
+        if not probe.taken:
+            above = min(above, probe.factor)
         factor = _next_below(probe)
         if is_large(market.matrix) and not probe.taken and probe.factor > 0:
             factor = _within_reach(market, probe)
+        if not probe.taken and factor > probe.factor * (1 - STALLED):
+            # What the refusal costs falls with the price too: the line's end is no step.
+            factor, jump = probe.factor * (1 - jump), min(2.0 * jump, 0.5)
+        if best is not None and factor >= above:
+            factor = (best.factor + above) / 2.0
         if best is not None and factor <= best.factor * (1 + TOLERANCE):
             break
         if (not probe.taken and probe.factor == 0) or factor > MOST_FACTOR:
@@ -214,10 +224,13 @@ def _words(market: Market, low: float | None, high: float | None) -> tuple[str, 
     out = []
     gap = f"{market.solver.gap:.3g}"
     if low is None:
-        out.append(
-            f"no lower end: at no price, not even 0, is it proven that a solve to a gap of {gap} "
-            "takes it"
+        tried = min((p.factor for p in market.probes), default=1.0)
+        where = (
+            "at no price, not even 0,"
+            if tried == 0
+            else f"at none of those tried, {tried:.3g} the least,"
         )
+        out.append(f"no lower end: {where} is it proven that a solve to a gap of {gap} takes it")
     if high is None:
         words = (
             f"no upper end: at no price up to {MOST_FACTOR:g} times the one asked is it proven "
@@ -225,8 +238,9 @@ def _words(market: Market, low: float | None, high: float | None) -> tuple[str, 
         )
         first, idle = market.probes[0], market.idle_usd()
         if first.hidden(idle):
-            more = (idle - first.without_high) / BILLION
-            words += f"; signing it for nothing costs {more:,.3f} billion USD, which that gap hides"
+            more = idle - first.without_high
+            said = money_unit(more).say(more)
+            words += f"; signing it for nothing costs {said}, which that gap hides"
         out.append(words)
     if market.solver.out_of_time():
         out.append("the time limit came before both ends were searched")

@@ -7,6 +7,7 @@ starts need no solve of their own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -45,6 +46,13 @@ class Start:
         if self.value_low_usd > 0:
             return "yes"
         return "no" if self.value_high_usd < 0 else "open"
+
+
+def not_looked_at(market: Market, starts: Sequence[Start]) -> int:
+    """Later starts that the time limit left out."""
+    if not starts or starts[-1].pays == "no":
+        return 0
+    return len(market.case.calendar) - market.columns.first - len(starts)
 
 
 def delays(market: Market, first: Probe) -> tuple[Start, ...]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from planner.case import Case
-from planner.errors import InfeasibleError, UnprovenError
+from planner.errors import InfeasibleError, InterruptedSolveError, UnprovenError
 from planner.instance import Instance, build_instance
 from planner.matrix import Matrix, RowBatch
 from planner.redundancy.cuts import Cut
@@ -218,10 +218,12 @@ class Solver:
                     self._cuts = list(asked.cuts)
         except InfeasibleError:
             return NO_PLAN
+        except InterruptedSolveError as error:
+            raise InterruptedSolveError(f"interrupted while solving {what}") from error
         except UnprovenError:
             return replace(NO_PLAN, bound_usd=-np.inf)
         if found.status == "interrupted":
-            raise UnprovenError(f"interrupted while solving {what}")
+            raise InterruptedSolveError(f"interrupted while solving {what}")
         return evidence_of(found, matrix)
 
     def relaxed(self, matrix: Matrix, what: str) -> Evidence:

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from planner.case import Case
 from planner.decisions.breakeven import BreakEven, break_even
-from planner.decisions.delay import Start, delays
+from planner.decisions.delay import Start, delays, not_looked_at
 from planner.decisions.market import Market, Probe
 from planner.decisions.problem import Evidence, Solver, Tell, silent
 from planner.decisions.subject import Subject, offers_in, subject_of
-from planner.errors import InfeasibleError, UnprovenError
+from planner.errors import InfeasibleError, InterruptedSolveError, UnprovenError
 from planner.redundancy.mode import Redundancy
 from planner.solve.options import relative_gap
 
@@ -66,8 +66,8 @@ class Value:
     subject: Subject
     """What was valued."""
     status: str
-    """`proven`: every solve reached its gap; `limit`: stopped at the time limit; `needed`: without
-    the subject there is no plan; `impossible`: with it taken there is none."""
+    """`proven`: every solve reached its gap; `limit`: stopped at the time limit or by Ctrl-C;
+    `needed`: without the subject there is no plan; `impossible`: with it taken there is none."""
     with_: Cost | None
     """With it taken; None = no plan."""
     without: Cost | None
@@ -85,7 +85,10 @@ class Value:
     """Payments for its lots and hours by their chip-hours within the horizon in the plan with it:
     the mean price of what it buys; None when it buys nothing."""
     starts: tuple[Start, ...]
-    """Later starts; empty when they were not asked for."""
+    """Later starts, in order, up to the first that is proven not to pay or the time limit; empty
+    when they were not asked for."""
+    looked_at_all: bool
+    """Whether later starts were looked at up to one that does not pay or the horizon's end."""
     gap: float
     """Gap asked of each solve."""
     solves: int
@@ -170,7 +173,7 @@ def value(
     `dates` the break-even price or the later starts are left out. A deal counts as undecided,
     whatever its status. Raises InputError for a subject that the case does not have,
     InfeasibleError when the case has no plan with it nor without it, and UnprovenError when no plan
-    was found in time.
+    was found in time, or Ctrl-C came before the case was solved with it and without it.
     """
     subject = subject_of(case, deal=deal, offer=offer, pool=pool, chip=chip)
     solver = Solver(gap, time_limit_s, threads, redundancy, tell)
@@ -187,6 +190,7 @@ def value(
     status = "proven"
     found: BreakEven | None = None
     starts: tuple[Start, ...] = ()
+    unseen = 0
     if without.bound_usd == np.inf:
         status = "needed"
         says.append(f"without {subject} no plan satisfies every rule: it pays at any price")
@@ -194,11 +198,18 @@ def value(
         status = "impossible"
         says.append(f"no plan that takes {subject} satisfies every rule")
     else:
-        if price:
-            found = break_even(market, first)
-            says += found.says
-        if dates:
-            starts = delays(market, first)
+        try:
+            if price:
+                found = break_even(market, first)
+                says += found.says
+            if dates:
+                starts = delays(market, first)
+        except InterruptedSolveError as stopped:
+            status = "limit"
+            says.append(f"{stopped}: what would have come after that is left out")
+        unseen = not_looked_at(market, starts)
+        if unseen and solver.out_of_time():
+            says.append(f"the time limit came before {unseen} later starts were looked at")
     if status == "proven" and (solver.out_of_time() or not _proven(market)):
         status = "limit"
     low, high, relaxed = _range(first, without, with_)
@@ -214,6 +225,7 @@ def value(
         prices=_prices(case, subject, found),
         paid_usd_per_chip_hour=_paid(market, with_),
         starts=starts,
+        looked_at_all=not unseen,
         gap=gap,
         solves=solver.solves,
         seconds=solver.seconds,

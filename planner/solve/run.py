@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from planner.errors import InfeasibleError, UnprovenError
+from planner.errors import InfeasibleError, InterruptedSolveError, UnprovenError
 from planner.matrix import Matrix, RowBatch
 from planner.solve.branch import Search
 from planner.solve.certificate import Node
@@ -109,6 +110,17 @@ def interruptible(stop: threading.Event) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def _without_plan(search: Search, stop: Stop) -> NoReturn:
+    """Say why a search ended in no plan."""
+    if search.bound == np.inf:
+        # Every leaf of the tree has a proof that it is empty.
+        raise InfeasibleError("no plan satisfies every rule with whole lots and placements")
+    if stop.asked:
+        raise InterruptedSolveError("the solve was interrupted before it found a plan")
+    why = "was stopped at its time limit" if stop.is_set() else "ended"
+    raise UnprovenError(f"the solve {why} before it found a plan")
+
+
 def solve_matrix(
     matrix: Matrix,
     options: SolveOptions | None = None,
@@ -180,12 +192,7 @@ def solve_matrix(
                 found = found_by(search, other[1] if other else by_highs)
                 search.branch(10**9)
     if not np.isfinite(search.best):
-        if search.bound == np.inf:
-            # Every leaf of the tree has a proof that it is empty.
-            raise InfeasibleError("no plan satisfies every rule with whole lots and placements")
-        why = "was stopped at its time limit" if stop.is_set() else "ended"
-        why = "was interrupted" if stop.asked else why
-        raise UnprovenError(f"the solve {why} before it found a plan")
+        _without_plan(search, stop)
     reached = search.gap <= search.tolerance
     status = "proven" if reached else "interrupted" if stop.asked else "limit"
     return Solution(

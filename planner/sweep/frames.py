@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from planner.readable import told_apart
 from planner.sweep.results import BINS, QUANTILES, SweepResult, cost_by
 
 _LOWER = "lower_usd "
@@ -52,12 +53,7 @@ def factor_labels(values: Iterable[object]) -> list[str]:
     listed = list(values)
     if any(isinstance(value, str) for value in listed):
         return [str(value) or "none" for value in listed]
-    numbers = [float(str(value)) for value in listed]
-    for digits in range(3, 17):
-        labels = [f"{number:.{digits}g}" for number in numbers]
-        if len(set(labels)) == len(set(numbers)):
-            break
-    return labels
+    return told_apart([float(str(value)) for value in listed])
 
 
 def fan_frame(result: SweepResult) -> pd.DataFrame:

@@ -25,7 +25,15 @@ from planner.audit.folder import audit_run
 from planner.audit.report import Finding, Report
 from planner.errors import InputError, RunFolderError
 from planner.instance import build_instance
-from tests.cases import random_case, small_case, small_plan, solve_linear, tiny_case
+from tests.cases import (
+    offer,
+    random_case,
+    small_case,
+    small_plan,
+    solve_linear,
+    tiny_case,
+    valid,
+)
 from tests.cases_rules import tiny_rules_case
 from tests.cli.test_cli import Here, here
 from tests.solve.test_brute_force import whole_points
@@ -130,6 +138,23 @@ def test_without_slack_only_plans_of_least_cost_come_back() -> None:
     assert len(found.plans) >= 1
     for plan in found.plans:
         assert plan.objective_usd == pytest.approx(found.bound_usd, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", [1, 7, 12])
+def test_copies_of_a_plan_are_no_alternatives(seed: int) -> None:
+    """What rounding alone tells apart is the same plan."""
+    found = planner.alternatives(random_case(seed), slack=0.05, count=4, by="chip")
+    apart_by = found.apart[np.triu_indices(len(found.plans), 1)]
+    assert (apart_by > 1e-6).all()
+
+
+def test_without_contracts_there_is_nothing_to_differ_in() -> None:
+    hourly = replace(
+        tiny_case(), contracts=(), training=(),
+        offers=(offer("on-demand", "on_demand", 6.0, max_supply_share=1.0),),
+    )  # fmt: skip
+    with pytest.raises(InputError, match="nothing under contract"):
+        planner.alternatives(valid(hourly), count=3)
 
 
 def test_more_slack_lets_plans_be_farther_apart() -> None:

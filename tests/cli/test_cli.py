@@ -557,6 +557,18 @@ def test_export_writes_a_file(kind: str, here: Here) -> None:
     assert here("export", SMALL, "--format", kind, "--force").code == 0
 
 
+def test_export_goes_by_the_end_of_the_name(here: Here) -> None:
+    assert here("export", SMALL, "--out", "small.lp").code == 0
+    assert "\nminimize\n" in (here.folder / "small.lp").read_text()
+    apart = here("export", SMALL, "--format", "mps", "--out", "other.lp")
+    assert apart.code == 2
+    assert "ends in .lp" in apart.err
+    (here.folder / "place").mkdir()
+    folder = here("export", SMALL, "--out", "place", "--force")
+    assert folder.code == 2
+    assert "is a folder" in folder.err
+
+
 def test_export_refuses_what_it_does_not_know(here: Here) -> None:
     assert here("export", SMALL, "--format", "xlsx").code == 2
     assert here("export", SMALL, "--out", "nowhere/small.mps").code == 2

@@ -163,6 +163,30 @@ def test_a_figure_that_cannot_be_drawn_loses_no_points(
     ]  # fmt: skip
 
 
+def test_ctrl_c_while_the_figure_is_drawn_says_what_there_is(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("planner.plot.image", stopped)
+    ran = here(*FRONTIER, "--out", "front")
+    assert ran.code == 3
+    assert "before the figure" in ran.err
+    assert "nothing was written" not in ran.err
+    assert (here.folder / "front" / "frontier.csv").exists()
+
+
+def test_values_of_a_budget_are_read_in_its_unit(here: Here) -> None:
+    cash = Limit(limit="cash", kind="budget", bound=9e7)
+    save_case(valid(replace(small_case(), limits=(cash,))), "paid")
+    ran = here("frontier", "paid", "--limit", "limits.cash", "--from", "75123456", "--to",
+               "75123000", "--points", "3", "--gap", "0.05")  # fmt: skip
+    assert "(million USD a period)" in ran.out
+    for value in ("75.1235 ", "75.1232 ", "75.123 "):
+        assert value in ran.out
+
+
 def test_places_of_files_are_looked_at_before_the_search(
     here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:

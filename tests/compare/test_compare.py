@@ -267,3 +267,32 @@ def test_the_command_prints_writes_and_draws(here: Here) -> None:
     assert content["headline"][0]["october-3"] == "tiny"
     assert here("compare", "october").code == 2
     assert here("compare", "october", "nowhere").code == 2
+
+
+def test_waiving_promises_makes_another_problem(here: Here) -> None:
+    """The same tables, and two least costs: nothing lies between them."""
+    kept = planner.solve(tiny_rules_case(), gap=0.0)
+    waived = planner.solve(tiny_rules_case(), gap=0.0, redundancy="waived")
+    assert kept.objective_usd > 1.01 * waived.objective_usd
+    kept.save(here.folder / "kept")
+    waived.save(here.folder / "waived")
+    said = here("compare", "kept", "waived").out
+    assert "the case is the same" not in said
+    assert "the least possible cost changed by -" in said
+    same = here("compare", "kept", "kept").out
+    assert "the case is the same" in same
+
+
+def test_a_comparison_leaves_no_old_figures_and_no_run_alone(here: Here) -> None:
+    solved("tiny").save(here.folder / "october")
+    solved("both").save(here.folder / "november")
+    both = ("compare", "october", "november")
+    assert here(*both, "--out", "out").code == 0
+    assert here(*both, "--out", "out", "--no-causes", "--force").code == 0
+    assert not list((here.folder / "out").glob("waterfall-*"))
+    before = sorted((here.folder / "october").iterdir())
+    ran = here(*both, "--out", "october", "--force")
+    assert ran.code == 2
+    assert "is a run folder" in ran.err
+    assert sorted((here.folder / "october").iterdir()) == before
+    assert here(*both, "--format", "svg").code == 2

@@ -17,12 +17,13 @@ import planner
 from planner.case import Case, save_case
 from planner.case.agreements import Deal
 from planner.case.rules import Limit
+from planner.decisions import breakeven
 from planner.decisions.breakeven import TOLERANCE
 from planner.decisions.market import Market
 from planner.decisions.problem import Solver, bound_at, taken
 from planner.decisions.subject import Subject, priced, subject_of
 from planner.decisions.value import Value
-from planner.errors import InfeasibleError, InputError, UnprovenError
+from planner.errors import InfeasibleError, InputError, InterruptedSolveError, UnprovenError
 from planner.instance import build_instance
 from tests.cases import offer, random_case, small_case, valid
 from tests.cases_rules import tiny_rules_case
@@ -273,6 +274,36 @@ def test_ends_are_proven_where_the_price_stands_in_rules_too(name: str) -> None:
     assert v.break_even.low is not None or v.says
 
 
+@pytest.mark.parametrize(
+    ("seed", "subject", "gap"),
+    [
+        (2, Subject("offer", "term"), 0.01),
+        (4, Subject("chip", "h200"), 0.001),
+        (23, Subject("offer", "term"), 0.01),
+    ],
+)
+def test_a_low_end_is_found_where_the_refusal_gets_cheaper_too(
+    seed: int, subject: Subject, gap: float
+) -> None:
+    """Lines of plans end short of the price at which it is taken, each time by less."""
+    case = random_case(seed)
+    v = valued(case, subject, gap=gap, dates=False)
+    assert v.break_even is not None
+    low = v.break_even.low
+    assert low is not None
+    assert low > 0.0
+    with_, without = with_and_without(priced(case, subject, 0.99 * low), subject)
+    assert with_ < without * (1 - gap)
+
+
+def test_what_was_not_tried_is_not_denied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breakeven, "MOST_STEPS", 1)
+    case, subject = SUBJECTS["offer among rules"]
+    v = valued(case, subject, gap=0.3, dates=False)
+    assert v.break_even is not None
+    assert not any("not even 0" in sentence for sentence in v.says)
+
+
 def test_an_end_that_a_gap_leaves_out_is_said() -> None:
     case, subject = SUBJECTS["hours of small"]
     v = valued(case, subject, gap=0.5, dates=False)
@@ -436,6 +467,31 @@ def test_a_time_limit_stops_all_solves(monkeypatch: pytest.MonkeyPatch) -> None:
     assert v.value_low_usd is not None
     assert v.says
     assert len(v.starts) == 1
+    assert not v.looked_at_all
+    assert any("later starts were looked at" in sentence for sentence in v.says)
+
+
+def test_ctrl_c_keeps_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once both sides are solved; before, there is nothing to keep."""
+    whole_solve = Solver.solve
+    case, subject = SUBJECTS["deal of small"]
+
+    def after(most: int) -> Any:
+        def solve(self: Solver, *given: Any, **named: Any) -> Any:
+            if self.solves >= most:
+                raise InterruptedSolveError("interrupted while solving it")
+            return whole_solve(self, *given, **named)
+
+        return solve
+
+    monkeypatch.setattr(Solver, "solve", after(2))
+    v = valued(case, subject)
+    assert v.status == "limit"
+    assert v.value_low_usd is not None
+    assert any("interrupted while solving" in sentence for sentence in v.says)
+    monkeypatch.setattr(Solver, "solve", after(1))
+    with pytest.raises(UnprovenError):
+        valued(case, subject)
 
 
 def test_no_time_at_all_is_unproven() -> None:
