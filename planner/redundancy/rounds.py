@@ -23,10 +23,13 @@ from planner.redundancy.promise import Promise, promise
 from planner.solve.transport import Transport
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 RELATIVE = 1e-6
 """Of a block's chips: shortages below it are within the solver's tolerance."""
 SPARE = 0.95
 """Share of the chips with which a block is tried first."""
+ROUNDING = 1e-7
+"""Part of a routing that is left out of what it takes, so that sums of rounded numbers fit."""
 EACH_PERIOD = 6
 """Most new rows for one period in one round: the next round knows better."""
 FIRST_BLOCKS = 25
@@ -93,6 +96,32 @@ class Rounds:
             np.array([c.least for c in found]),
             np.full(len(found), np.inf),
         )
+
+    def remember(self, flows: Ints, chips: Floats) -> None:
+        """Note routings [n] that another plan has: blocks that they meet need no solve to show it.
+
+        `flows` are contingency, workload, pool, period and slice [n, 5]. What a routing takes of
+        pools and gates is held against what is left each time (`_exact`), so that nothing is
+        believed of the other plan; a routing that does not meet its block here is left out.
+        """
+        asked = self.asked
+        k, w, p, t, s = flows.T
+        there = asked.reach[k, w, p, t] & asked.owed[k, t, s]
+        k, w, p, t, s = flows[there].T
+        # With room for rounding: the shortage that this makes is below the tolerance.
+        taken = chips[there] * (1.0 - ROUNDING)
+        blocks, at = np.unique(np.stack([k, t, s], axis=1), axis=0, return_inverse=True)
+        served = np.zeros((len(blocks), asked.rate.shape[0]))
+        np.add.at(served, (at, w), taken * asked.rate[w, p, t])
+        used = np.zeros((len(blocks), asked.serves.shape[1]))
+        np.add.at(used, (at, p), taken)
+        gate = np.where(t >= asked.gates.first, asked.gates.of[w, p], -1)
+        waits = gate >= 0
+        np.add.at(used, (at[waits], asked.rate.shape[1] + gate[waits]), taken[waits])
+        for i, (k_, t_, s_) in enumerate(blocks.tolist()):
+            lacks = np.maximum(asked.least[k_, :, t_, s_] - served[i], 0.0)
+            if float((lacks / self.transport(t_).best).sum()) <= self.tolerance(k_, t_, s_):
+                self._enough[k_, t_, s_] = used[i]
 
     def _period(self, t: int, left: Floats, most: int) -> list[Cut]:
         """Violated cuts of one period: what the pool knows, or what exact solves of blocks find."""

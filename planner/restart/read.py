@@ -60,6 +60,28 @@ def kept_cuts(rounds: Rounds, inst: Instance, table: pd.DataFrame) -> tuple[list
     return out, now
 
 
+def kept_flows(inst: Instance, table: pd.DataFrame) -> tuple[Ints, Floats]:
+    """Contingency flows of a plan as they are numbered in this instance, without those of others.
+
+    Contingency, workload, pool, period and slice [n, 5], and their chips [n].
+    """
+    pool = table["cloud"].astype(str) + "/" + table["region"].astype(str)
+    pool += "/" + table["chip"].astype(str)
+    labels = (
+        (table["contingency"], inst.rules.contingencies.names),
+        (table["workload"], inst.serving.names),
+        (pool, inst.pools.names),
+        (table["period"], inst.time.periods),
+        (table["slice"], inst.time.slices),
+    )
+    at = np.stack(
+        [pd.Index(names).get_indexer(pd.Index(column.astype(str))) for column, names in labels],
+        axis=1,
+    ).astype(np.int64)
+    there = (at >= 0).all(axis=1)
+    return at[there], table["chips"].to_numpy(np.float64)[there]
+
+
 @dataclass(frozen=True, eq=False)
 class Given:
     """An earlier plan in the columns and rows of a problem."""
@@ -91,6 +113,8 @@ def _given(plan: Plan, inst: Instance, matrix: Matrix, rounds: Rounds | None) ->
         cuts, numbers = kept_cuts(rounds, inst, plan.tables["certificate_cuts"])
         if cuts:
             matrix = matrix.with_rows(rounds.give(cuts))
+    if rounds is not None and "contingency_flows" in plan.tables:
+        rounds.remember(*kept_flows(inst, plan.tables["contingency_flows"]))
     names = Translation(table, inst, matrix)
     names.add_axis("cut", numbers)
     parts = dict(iter(table.groupby("part")))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from planner.errors import InfeasibleError
 from planner.matrix import Matrix
-from planner.solve.branch import Search
+from planner.solve.branch import ROUND_GAIN, Search
 from planner.solve.certificate import Node, node_bounds, proven_bound
 from planner.solve.session import Basis, LpResult
 from planner.solve.sift import sifted_from
@@ -115,7 +115,8 @@ def _root(search: Search) -> LpResult:
     m = search.matrix
     session.set_bounds(integer, m.lower[integer], m.upper[integer])
     result = search.narrow(session.solve_lp())
-    result = search.tighten(search.session, result, exact=True)
+    # For a bound the rows that are known are enough; a plan is held against all of them.
+    result = search.tighten(search.session, result, exact=False, enough=ROUND_GAIN)
     m = search.matrix
     if result.status == "infeasible" and proven_bound(m, result.y, True, (m.lower, m.upper)) > 0:
         raise InfeasibleError("no plan satisfies every rule, not even with fractions of lots")

@@ -16,6 +16,9 @@ from planner.errors import UnprovenError
 from planner.instance import build_instance
 from planner.plan import Plan, load_plan
 from planner.redundancy.mode import redundancy_mode
+from planner.redundancy.problem import compiled_problem
+from planner.redundancy.rounds import Rounds
+from planner.restart.read import kept_flows
 from planner.solve.transport import Floats, Routing, Transport
 from planner.values import DUST_CHIPS
 
@@ -111,6 +114,29 @@ def test_a_missing_flow_is_found(rounds: Plan) -> None:
     least = flows[(flows[block] != of_largest).any(axis=1)]
     plan = Plan(rounds.case, {**rounds.tables, "contingency_flows": least}, rounds.summary)
     assert any(f.check == "contingencies" for f in audit_plan(plan).findings)
+
+
+def test_routings_of_another_plan_are_held_against_what_is_asked(case: Case, rounds: Plan) -> None:
+    inst = build_instance(case)
+    own = Rounds.of(inst, compiled_problem(inst, mode="rounds")[0])
+    flows, chips = kept_flows(inst, rounds.tables["contingency_flows"])
+    assert len(flows)
+    own.remember(flows, 0.5 * chips)
+    assert len(own._enough) < own.asked.blocks / 2
+    own.remember(flows, chips)
+    assert len(own._enough) == own.asked.blocks
+    # What a routing takes is looked for each time: without the chips a block is solved, and short.
+    k, t, s = next(iter(own._enough))
+    takes = own._enough[k, t, s]
+    assert own._exact((k, t, s), takes) is None
+    assert own._exact((k, t, s), np.zeros_like(takes)) is not None
+
+
+def test_flows_of_what_is_not_there_are_left_out(case: Case, rounds: Plan) -> None:
+    table = rounds.tables["contingency_flows"]
+    flows, chips = kept_flows(build_instance(case), table.assign(workload="gone"))
+    assert flows.shape == (0, 5)
+    assert chips.shape == (0,)
 
 
 def test_a_solvers_tolerance_is_no_flow_on_what_is_lost(
