@@ -286,11 +286,11 @@ def _agreements(case: Case, inst: Instance) -> Iterator[Entry]:
         for after in np.flatnonzero(c_.previous == c).tolist():
             rows.append(("carry_over", _index(after), -np.ones(1)))
         columns: Parts = [("shortfall", _index(c), np.ones(1))]
-        yield "commitment", name, "", "", "USD of spend", True, rows, columns, 0.0, ""
+        yield "commitment", name, "", "", "USD of committed spend", True, rows, columns, 0.0, ""
     for d in np.flatnonzero(d_.open & (d_.minimum_usd > 0)).tolist():
         rows = [("deal_minimum", _index(d), np.ones(1))]
         columns = [("deal_shortfall", _index(d), np.ones(1))]
-        yield "deal_minimum", d_.names[d], "", "", "USD of payments", True, rows, columns, 0.0, ""
+        yield "deal_minimum", d_.names[d], "", "", "USD of minimum payments", True, rows, columns, 0.0, ""
 
 
 def _cover(case: Case, inst: Instance) -> Iterator[Entry]:
