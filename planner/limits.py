@@ -290,7 +290,18 @@ def _agreements(case: Case, inst: Instance) -> Iterator[Entry]:
     for d in np.flatnonzero(d_.open & (d_.minimum_usd > 0)).tolist():
         rows = [("deal_minimum", _index(d), np.ones(1))]
         columns = [("deal_shortfall", _index(d), np.ones(1))]
-        yield "deal_minimum", d_.names[d], "", "", "USD of minimum payments", True, rows, columns, 0.0, ""
+        yield (
+            "deal_minimum",
+            d_.names[d],
+            "",
+            "",
+            "USD of minimum payments",
+            True,
+            rows,
+            columns,
+            0.0,
+            "",
+        )
 
 
 def _cover(case: Case, inst: Instance) -> Iterator[Entry]:

@@ -30,6 +30,8 @@ SPARE = 0.95
 """Share of the chips with which a block is tried first."""
 ROUNDING = 1e-7
 """Part of a routing that is left out of what it takes, so that sums of rounded numbers fit."""
+MOST_ROUNDING = 5 * ROUNDING
+"""Part of what is asked that may be missing of a routing of plans made one from another."""
 EACH_PERIOD = 6
 """Most new rows for one period in one round: the next round knows better."""
 FIRST_BLOCKS = 25
@@ -56,6 +58,7 @@ class Rounds:
         """One hot problem a period, made when it is first needed."""
         self._transports: dict[int, Transport] = {}
         self._enough: dict[tuple[int, int, int], Floats] = {}
+        self._kept: dict[tuple[int, int, int], tuple[Ints, Ints, Floats]] = {}
 
     @classmethod
     def of(cls, inst: Instance, matrix: Matrix) -> Rounds:
@@ -108,7 +111,7 @@ class Rounds:
         k, w, p, t, s = flows.T
         there = asked.reach[k, w, p, t] & asked.owed[k, t, s]
         k, w, p, t, s = flows[there].T
-        # With room for rounding: the shortage that this makes is below the tolerance.
+        # With room for rounding: what this leaves out is below the tolerance.
         taken = chips[there] * (1.0 - ROUNDING)
         blocks, at = np.unique(np.stack([k, t, s], axis=1), axis=0, return_inverse=True)
         served = np.zeros((len(blocks), asked.rate.shape[0]))
@@ -118,10 +121,21 @@ class Rounds:
         gate = np.where(t >= asked.gates.first, asked.gates.of[w, p], -1)
         waits = gate >= 0
         np.add.at(used, (at[waits], asked.rate.shape[1] + gate[waits]), taken[waits])
+        order = np.argsort(at, kind="stable")
+        rows = np.split(order, np.cumsum(np.bincount(at, minlength=len(blocks)))[:-1])
         for i, (k_, t_, s_) in enumerate(blocks.tolist()):
-            lacks = np.maximum(asked.least[k_, :, t_, s_] - served[i], 0.0)
-            if float((lacks / self.transport(t_).best).sum()) <= self.tolerance(k_, t_, s_):
+            least = asked.least[k_, :, t_, s_]
+            if (served[i] >= least * (1.0 - MOST_ROUNDING)).all():
                 self._enough[k_, t_, s_] = used[i]
+                self._kept[k_, t_, s_] = (w[rows[i]], p[rows[i]], taken[rows[i]])
+
+    def kept(self, at: tuple[int, int, int], left: Floats) -> tuple[Ints, Ints, Floats] | None:
+        """Workloads, pools and chips of a routing that was remembered, if what is left holds it."""
+        k, t, s = at
+        enough = self._enough.get(at)
+        if at not in self._kept or enough is None or not (enough <= left + 1e-9).all():
+            return None
+        return self._kept[k, t, s]
 
     def _period(self, t: int, left: Floats, most: int) -> list[Cut]:
         """Violated cuts of one period: what the pool knows, or what exact solves of blocks find."""
@@ -191,6 +205,7 @@ class Rounds:
             routing = problem.solve(self.asked.least[k, :, t, s], share * stands)
             if routing.short_chips <= self.tolerance(*at):
                 self._enough[at] = problem.used(routing)
+                self._kept.pop(at, None)
                 return None
         self.pool.add(t, routing.prices)
         return self.cut(at, routing.prices, left)

@@ -48,6 +48,11 @@ def _period(rounds: Rounds, chips: Floats, t: int) -> Survey:
     problem = rounds.new_transport(t, plain=True)
     # Slice by slice: contingencies of one slice differ less than slices of one contingency.
     for s, k in np.argwhere(asked.owed[:, t, :].T).tolist():
+        kept = rounds.kept((k, t, s), chips[k, :, t, s])
+        if kept is not None:
+            for w, p, flow in zip(*(part.tolist() for part in kept), strict=True):
+                cover[k, w, p, t, s] = flow
+            continue
         stands = np.where(asked.serves[k, :, t], chips[k, :, t, s], 0.0)
         routing = problem.solve(asked.least[k, :, t, s], stands)
         # What nobody asks for may flow as well, at no cost; and what cannot be, within the
