@@ -1,7 +1,7 @@
 """A plan again after one changed price: from the earlier plan against from nothing.
 
 `data/claude` is solved to 1 %, its promises left out (`--redundancy rounds` holds them by rounds
-of cuts, which takes many minutes). Then, three times, one offer's price moves by 2 % (the three
+of cuts: some eight minutes in all). Then, three times, one offer's price moves by 2 % (the three
 chips and clouds with most lots in the plan: dearer, cheaper, dearer), and the changed case is
 solved from the saved run and from nothing, each from the case in memory to the plan, reading the
 run included. Keys: warm_seconds and cold_seconds (medians of CPU seconds), speedup (median of
