@@ -59,7 +59,7 @@ def told_apart(numbers: Sequence[float], digits: int = 3) -> list[str]:
     """Numbers in so many digits, or as many as it takes for those that differ to look different."""
     labels: list[str] = []
     for many in range(digits, 17):
-        labels = [f"{number:.{many}g}" for number in numbers]
+        labels = [f"{number + 0.0:.{many}g}" for number in numbers]
         if len(set(labels)) == len(set(numbers)):
             break
     return labels

@@ -11,6 +11,7 @@ from planner.readable import (
     fine_money_unit,
     money_unit,
     power_unit,
+    told_apart,
 )
 
 
@@ -51,3 +52,9 @@ def test_numbers_with_and_without_name_and_sign() -> None:
     assert BILLION_USD.say(104.930e9) == "104.930 billion USD"
     assert MILLION_USD.number(1.25e6, 1, "+") == "+1.2"
     assert MILLION_USD.number(-1_234.5e6, 0) == "-1,234"
+
+
+def test_numbers_that_differ_look_different_and_zeros_alike() -> None:
+    assert told_apart([0.0, -0.0, 1.0]) == ["0", "0", "1"]
+    assert told_apart([75123456.0, 75123455.0], 6) == ["75123456", "75123455"]
+    assert BILLION_USD.number(-1.0) == "0.000"

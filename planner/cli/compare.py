@@ -66,9 +66,10 @@ def compare_command(
         }
         if causes:
             files |= _figures(found, folder, format_)
+        again = force and (folder / "waterfall.csv").is_file()
         write_files(files, force)
         for old in (p for kind in PICTURES for p in folder.glob(f"waterfall-*.{kind}")):
-            if old not in files:
+            if again and old not in files:
                 # Of the comparison that this one replaces.
                 old.unlink()
     if as_json:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from planner.decisions.market import Market, Probe
 from planner.decisions.problem import Evidence, closed, taken
+from planner.errors import InterruptedSolveError
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,7 +50,7 @@ class Start:
 
 
 def not_looked_at(market: Market, starts: Sequence[Start]) -> int:
-    """Later starts that the time limit left out."""
+    """Later starts that the time limit or Ctrl-C left out."""
     if not starts or starts[-1].pays == "no":
         return 0
     return len(market.case.calendar) - market.columns.first - len(starts)
@@ -59,7 +60,7 @@ def delays(market: Market, first: Probe) -> tuple[Start, ...]:
     """Every start from the case's own to the first that is proven not to pay.
 
     `first` is the probe at the asked price. Without a start that is proven not to pay, to the end
-    of the horizon, or as far as the time limit reached.
+    of the horizon, or as far as the time limit or Ctrl-C let it (`Solver.interrupted`).
     """
     calendar = market.case.calendar
     begin = market.columns.first
@@ -69,7 +70,10 @@ def delays(market: Market, first: Probe) -> tuple[Start, ...]:
     for period in range(begin + 1, len(calendar)):
         if first.without_high < lows[-1] or market.solver.out_of_time():
             break
-        found = _later(market, period, found)
+        try:
+            found = _later(market, period, found)
+        except InterruptedSolveError:
+            break
         lows.append(max(lows[-1], found.bound_usd))
         highs.append(found.objective_usd)
     # A plan for a later start is one for every earlier start.

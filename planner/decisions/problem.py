@@ -103,6 +103,8 @@ class Solver:
     """Searches so far."""
     routings: int = 0
     """Plans routed anew so far."""
+    interrupted: str = ""
+    """What Ctrl-C ended, in words; nothing is solved after it."""
     _basis: dict[tuple[int, int], Basis] = field(default_factory=dict)
     _cuts: list[Cut] = field(default_factory=list)
     _rates: Rates | None = None
@@ -219,11 +221,13 @@ class Solver:
         except InfeasibleError:
             return NO_PLAN
         except InterruptedSolveError as error:
-            raise InterruptedSolveError(f"interrupted while solving {what}") from error
+            self.interrupted = f"interrupted while solving {what}"
+            raise InterruptedSolveError(self.interrupted) from error
         except UnprovenError:
             return replace(NO_PLAN, bound_usd=-np.inf)
         if found.status == "interrupted":
-            raise InterruptedSolveError(f"interrupted while solving {what}")
+            self.interrupted = f"interrupted while solving {what}"
+            raise InterruptedSolveError(self.interrupted)
         return evidence_of(found, matrix)
 
     def relaxed(self, matrix: Matrix, what: str) -> Evidence:

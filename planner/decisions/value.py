@@ -88,7 +88,7 @@ class Value:
     """Later starts, in order, up to the first that is proven not to pay or the time limit; empty
     when they were not asked for."""
     looked_at_all: bool
-    """Whether later starts were looked at up to one that does not pay or the horizon's end."""
+    """Whether later starts were looked at, up to one that does not pay or the horizon's end."""
     gap: float
     """Gap asked of each solve."""
     solves: int
@@ -205,10 +205,12 @@ def value(
             if dates:
                 starts = delays(market, first)
         except InterruptedSolveError as stopped:
+            solver.interrupted = str(stopped)
+        if solver.interrupted:
             status = "limit"
-            says.append(f"{stopped}: what would have come after that is left out")
+            says.append(f"{solver.interrupted}: what would have come after that is left out")
         unseen = not_looked_at(market, starts)
-        if unseen and solver.out_of_time():
+        if unseen and not solver.interrupted:
             says.append(f"the time limit came before {unseen} later starts were looked at")
     if status == "proven" and (solver.out_of_time() or not _proven(market)):
         status = "limit"
@@ -225,7 +227,7 @@ def value(
         prices=_prices(case, subject, found),
         paid_usd_per_chip_hour=_paid(market, with_),
         starts=starts,
-        looked_at_all=not unseen,
+        looked_at_all=bool(starts) and not unseen,
         gap=gap,
         solves=solver.solves,
         seconds=solver.seconds,

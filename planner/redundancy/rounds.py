@@ -109,7 +109,7 @@ class Rounds:
         """
         asked = self.asked
         k, w, p, t, s = flows.T
-        there = asked.reach[k, w, p, t] & asked.owed[k, t, s]
+        there = asked.reach[k, w, p, t] & asked.owed[k, t, s] & (chips > 0.0)
         k, w, p, t, s = flows[there].T
         # With room for rounding: what this leaves out is below the tolerance.
         taken = chips[there] * (1.0 - ROUNDING)

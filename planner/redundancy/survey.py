@@ -51,7 +51,7 @@ def _period(rounds: Rounds, chips: Floats, t: int) -> Survey:
         kept = rounds.kept((k, t, s), chips[k, :, t, s])
         if kept is not None:
             for w, p, flow in zip(*(part.tolist() for part in kept), strict=True):
-                cover[k, w, p, t, s] = flow
+                cover[k, w, p, t, s] = cover.get((k, w, p, t, s), 0.0) + flow
             continue
         stands = np.where(asked.serves[k, :, t], chips[k, :, t, s], 0.0)
         routing = problem.solve(asked.least[k, :, t, s], stands)

@@ -63,7 +63,8 @@ def kept_cuts(rounds: Rounds, inst: Instance, table: pd.DataFrame) -> tuple[list
 def kept_flows(inst: Instance, table: pd.DataFrame) -> tuple[Ints, Floats]:
     """Contingency flows of a plan as they are numbered in this instance, without those of others.
 
-    Contingency, workload, pool, period and slice [n, 5], and their chips [n].
+    Contingency, workload, pool, period and slice [n, 5], and their chips [n]. Raises ValueError
+    for chips that are below 0 or no number.
     """
     pool = table["cloud"].astype(str) + "/" + table["region"].astype(str)
     pool += "/" + table["chip"].astype(str)
@@ -78,8 +79,11 @@ def kept_flows(inst: Instance, table: pd.DataFrame) -> tuple[Ints, Floats]:
         [pd.Index(names).get_indexer(pd.Index(column.astype(str))) for column, names in labels],
         axis=1,
     ).astype(np.int64)
+    chips = table["chips"].to_numpy(np.float64)
+    if not (np.isfinite(chips) & (chips >= 0.0)).all():
+        raise ValueError("contingency flows that are no numbers of chips")
     there = (at >= 0).all(axis=1)
-    return at[there], table["chips"].to_numpy(np.float64)[there]
+    return at[there], chips[there]
 
 
 @dataclass(frozen=True, eq=False)

@@ -287,7 +287,10 @@ def test_a_comparison_leaves_no_old_figures_and_no_run_alone(here: Here) -> None
     solved("tiny").save(here.folder / "october")
     solved("both").save(here.folder / "november")
     both = ("compare", "october", "november")
+    (here.folder / "out").mkdir()
+    (here.folder / "out" / "waterfall-mine.png").write_bytes(b"mine")
     assert here(*both, "--out", "out").code == 0
+    assert (here.folder / "out" / "waterfall-mine.png").read_bytes() == b"mine"
     assert here(*both, "--out", "out", "--no-causes", "--force").code == 0
     assert not list((here.folder / "out").glob("waterfall-*"))
     before = sorted((here.folder / "october").iterdir())

@@ -479,7 +479,8 @@ def test_ctrl_c_keeps_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
     def after(most: int) -> Any:
         def solve(self: Solver, *given: Any, **named: Any) -> Any:
             if self.solves >= most:
-                raise InterruptedSolveError("interrupted while solving it")
+                self.interrupted = "interrupted while solving it"
+                raise InterruptedSolveError(self.interrupted)
             return whole_solve(self, *given, **named)
 
         return solve
@@ -489,6 +490,11 @@ def test_ctrl_c_keeps_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
     assert v.status == "limit"
     assert v.value_low_usd is not None
     assert any("interrupted while solving" in sentence for sentence in v.says)
+    assert not v.looked_at_all
+    later = valued(case, subject, price=False)
+    assert later.status == "limit"
+    assert [start.quarters_late for start in later.starts] == [0.0]
+    assert not later.looked_at_all
     monkeypatch.setattr(Solver, "solve", after(1))
     with pytest.raises(UnprovenError):
         valued(case, subject)

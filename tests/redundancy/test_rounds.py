@@ -12,7 +12,7 @@ import planner
 from planner.audit.folder import audit_plan
 from planner.case import Case, load_case
 from planner.case.rules import Contingency, Survival
-from planner.errors import UnprovenError
+from planner.errors import RunFolderError, UnprovenError
 from planner.instance import build_instance
 from planner.plan import Plan, load_plan
 from planner.redundancy.mode import redundancy_mode
@@ -21,6 +21,7 @@ from planner.redundancy.rounds import Rounds
 from planner.restart.read import kept_flows
 from planner.solve.transport import Floats, Routing, Transport
 from planner.values import DUST_CHIPS
+from tests.cases_rules import tiny_rules_case
 
 GAP = 1e-6
 CONTINGENCIES = (
@@ -116,20 +117,77 @@ def test_a_missing_flow_is_found(rounds: Plan) -> None:
     assert any(f.check == "contingencies" for f in audit_plan(plan).findings)
 
 
-def test_routings_of_another_plan_are_held_against_what_is_asked(case: Case, rounds: Plan) -> None:
+def own_rounds(case: Case) -> Rounds:
+    """New rounds of a case, that know nothing."""
     inst = build_instance(case)
-    own = Rounds.of(inst, compiled_problem(inst, mode="rounds")[0])
-    flows, chips = kept_flows(inst, rounds.tables["contingency_flows"])
+    return Rounds.of(inst, compiled_problem(inst, mode="rounds")[0])
+
+
+def test_routings_of_another_plan_are_held_against_what_is_asked(case: Case, rounds: Plan) -> None:
+    own = own_rounds(case)
+    flows, chips = kept_flows(build_instance(case), rounds.tables["contingency_flows"])
     assert len(flows)
-    own.remember(flows, 0.5 * chips)
-    assert len(own._enough) < own.asked.blocks / 2
+    for wrong in (0.5 * chips, -chips):
+        own.remember(flows, wrong)
+        assert len(own._enough) < own.asked.blocks / 2
     own.remember(flows, chips)
     assert len(own._enough) == own.asked.blocks
     # What a routing takes is looked for each time: without the chips a block is solved, and short.
     k, t, s = next(iter(own._enough))
     takes = own._enough[k, t, s]
     assert own._exact((k, t, s), takes) is None
+    assert own.kept((k, t, s), takes) is not None
+    assert own.kept((k, t, s), 0.9 * takes) is None
     assert own._exact((k, t, s), np.zeros_like(takes)) is not None
+
+
+def test_routings_take_what_they_take_of_pools_and_gates() -> None:
+    """As a solve of the block counts it; work that waits for a qualification among them."""
+    gated = tiny_rules_case()
+    plan = planner.solve(gated, gap=0.0, redundancy="rounds")
+    own = own_rounds(gated)
+    own.remember(*kept_flows(build_instance(gated), plan.tables["contingency_flows"]))
+    assert own._kept
+    behind = 0.0
+    for at, (w, p, chips) in own._kept.items():
+        problem = own.transport(at[1])
+        flow = np.zeros(len(problem.pairs[0]))
+        for one, two, many in zip(w, p, chips, strict=True):
+            flow[(problem.pairs[0] == one) & (problem.pairs[1] == two)] += many
+        used = problem.used(Routing(0.0, np.zeros(0), flow))
+        np.testing.assert_allclose(own._enough[at], used, atol=1e-9)
+        behind += float(used[len(gated.pools) :].sum())
+    assert behind > 0.0
+
+
+def test_routings_over_what_is_lost_are_none(case: Case, rounds: Plan) -> None:
+    own = own_rounds(case)
+    flows, chips = kept_flows(build_instance(case), rounds.tables["contingency_flows"])
+    asked = own.asked
+    lost = {}
+    for i, (k, w, _, t, _s) in enumerate(flows.tolist()):
+        gone = np.flatnonzero((asked.rate[w, :, t] > 0) & ~asked.reach[k, w, :, t])
+        if len(gone):
+            lost[i] = gone[np.argmax(asked.rate[w, gone, t])]
+    assert lost
+    moved = flows.copy()
+    moved[list(lost), 2] = list(lost.values())
+    own.remember(moved, 100.0 * chips)
+    blocks = {(k, t, s) for k, _, p, t, s in moved.tolist() if not asked.serves[k, p, t]}
+    assert blocks
+    for k, _, p, t, s in moved[list(lost)].tolist():
+        assert own._enough.get((k, t, s), np.zeros(asked.serves.shape[1]))[p] == 0.0
+
+
+def test_a_table_of_flows_below_0_is_damaged(rounds: Plan, case: Case, tmp_path: Path) -> None:
+    flows = rounds.tables["contingency_flows"]
+    broken = flows.assign(chips=np.where(flows.index == 0, -1.0, flows.chips))
+    plan = Plan(
+        case, {**rounds.tables, "contingency_flows": broken}, rounds.summary,
+        restart=rounds.restart,
+    )  # fmt: skip
+    with pytest.raises(RunFolderError, match="damaged"):
+        planner.solve(case, gap=GAP, redundancy="rounds", warm=plan)
 
 
 def test_flows_of_what_is_not_there_are_left_out(case: Case, rounds: Plan) -> None:
