@@ -62,6 +62,7 @@ SEAMS = {
         "planner.solve.other",
     ),
     "highspy": (
+        "planner.solve.codes",
         "planner.solve.session",
         "planner.solve.watch",
         "planner.solve.transport",
