@@ -25,10 +25,16 @@ def usable_duals(y: Floats, row_lower: Floats, row_upper: Floats) -> Floats:
     return np.where(bad, 0.0, y)
 
 
-def _selected(multiplier: Floats, low: Floats, high: Floats) -> float:
-    """Sum of multiplier x (low where it is positive, high where negative)."""
+def selected(multiplier: Floats, low: Floats, high: Floats) -> Floats:
+    """Each multiplier x (low where it is positive, high where negative, 0 where it is 0)."""
     side = np.where(multiplier > 0, low, high)
-    return float(np.sum(multiplier * np.where(multiplier == 0, 0.0, side)))
+    out: Floats = multiplier * np.where(multiplier == 0, 0.0, side)
+    return out
+
+
+def _sum(multiplier: Floats, sides: tuple[Floats, Floats]) -> float:
+    """Sum of what `selected` gives."""
+    return float(np.sum(selected(multiplier, *sides)))
 
 
 def weak_duality_bound(
@@ -42,7 +48,7 @@ def weak_duality_bound(
     """The bound of the module's formula, USD."""
     y = usable_duals(y, *row_bounds)
     reduced = c - a.T @ y
-    bound = offset + _selected(y, *row_bounds) + _selected(reduced, *column_bounds)
+    bound = offset + _sum(y, row_bounds) + _sum(reduced, column_bounds)
     return -np.inf if np.isnan(bound) else bound
 
 

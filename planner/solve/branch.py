@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import time
+from collections import deque
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -25,6 +26,8 @@ EXACT = 1e-9
 """Relative gap that counts as none: what double precision can tell."""
 ROUND_GAIN = 2e-3
 """Part of the gap that a round of lazy rows has to close, or a bound does without more."""
+MOST_DUALS = 100
+"""Relaxations whose duals are kept."""
 DIVE_EVERY = 25
 """A dive from every so many nodes, besides the root."""
 
@@ -52,6 +55,8 @@ class Search:
     best: float = np.inf
     phases: dict[str, float] = field(default_factory=dict)
     iterations: int = 0
+    duals: deque[Floats] = field(default_factory=lambda: deque(maxlen=MOST_DUALS))
+    """Row duals of the last relaxations [row at that time], where lazy rows join."""
     root_basis: Basis | None = None
     """Basis of the root's relaxation, where it was solved."""
     root_duals: Floats = field(default_factory=lambda: np.zeros(0))
@@ -166,16 +171,16 @@ class Search:
         With `enough`, until two rounds in a row lift the cost by less than that part of the gap
         asked for: what a bound needs, but not a plan.
         """
-        self.iterations += result.iterations
+        self._note(result)
         slow = 0
         while self.lazy is not None and result.status == "optimal" and self.keep_going():
             batch = self.lazy(result.x, exact=exact)
             if batch is None:
                 break
             before = float(self.matrix.objective @ result.x)
-            self._join(session, batch)
+            self.join(session, batch)
             result = session.solve_lp()
-            self.iterations += result.iterations
+            self._note(result)
             self.tell("rounds")
             if enough and result.status == "optimal":
                 now = float(self.matrix.objective @ result.x)
@@ -183,6 +188,12 @@ class Search:
                 if slow == 2:
                     break
         return result
+
+    def _note(self, result: LpResult) -> None:
+        """Count a relaxation's iterations, and keep its duals for `planner.solve.flows`."""
+        self.iterations += result.iterations
+        if self.lazy is not None and result.status == "optimal":
+            self.duals.append(result.y)
 
     def _catch_up(self) -> None:
         """Give the search's own session the rows that joined another one."""
@@ -203,9 +214,9 @@ class Search:
         if broken is None:
             self.best, self.best_x, self.best_basis = cost, x, basis
         else:
-            self._join(session, broken)
+            self.join(session, broken)
 
-    def _join(self, session: Session, batch: RowBatch) -> None:
+    def join(self, session: Session, batch: RowBatch) -> None:
         """Let lazy rows join a session, and the search's own later if it is another."""
         session.add_rows(batch)
         self._batches.append(batch)
@@ -232,17 +243,21 @@ class Search:
         self._timed("dive", since)
         self.tell("dive")
 
-    def settle(self, whole: Floats) -> None:
-        """Offer the cheapest plan with these whole numbers, if there is one.
+    def settle(self, whole: Floats, session: Session | None = None) -> LpResult:
+        """Offer the cheapest plan with these whole numbers, if there is one; say what came of it.
 
-        `whole` are in the order of the whole-number columns; the session is left fixed to them.
+        `whole` are in the order of the whole-number columns; the session, that of the search
+        unless given, is left fixed to them.
         """
-        self.session.set_bounds(self.integer, whole, whole)
-        settled = self.tighten(self.session, self.session.solve_lp(heed_stop=False), exact=True)
+        session = session or self.session
+        session.set_bounds(self.integer, whole, whole)
+        settled = self.tighten(session, session.solve_lp(heed_stop=False), exact=True)
         if settled.status == "optimal":
             x = settled.x.copy()
             x[self.integer] = whole
-            self.offer(x, self.session)
+            self.offer(x, session)
+        self._catch_up()
+        return settled
 
     # -- the search -------------------------------------------------------------------------
 
@@ -283,14 +298,18 @@ class Search:
             "the solver says that no plan satisfies every rule, and gave nothing that proves it"
         )
 
-    def branch(self, nodes: int) -> None:
+    def branch(self, nodes: int, *, to_plan: bool = False) -> None:
         """Branch until the gap is reached, the limits say stop, or `nodes` nodes are solved.
+
+        With `to_plan`, until there is a plan at all.
 
         Columns of the lowest rank are branched first, and of those the most fractional.
         """
         since = time.perf_counter()
         count = 0
         while self._heap and self.gap > self.tolerance and self.keep_going() and count < nodes:
+            if to_plan and np.isfinite(self.best):
+                break
             _, at = heapq.heappop(self._heap)
             if at not in self._points:
                 self._reopen(at)

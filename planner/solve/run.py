@@ -17,6 +17,7 @@ from planner.errors import InfeasibleError, InterruptedSolveError, UnprovenError
 from planner.matrix import Matrix, RowBatch
 from planner.solve.branch import Search
 from planner.solve.certificate import Node
+from planner.solve.improve import improve
 from planner.solve.mip import Ask, Found, by_highs, found_by
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, Start
 from planner.solve.resume import Carried, Warm, resume
@@ -27,7 +28,8 @@ from planner.solve.watch import Stop
 
 Floats = npt.NDArray[np.float64]
 FIRST_NODES = 40
-"""Nodes branched before HiGHS is asked to improve the plan of a large problem."""
+"""Nodes branched before HiGHS is asked to improve the plan of a large problem; with lazy rows no
+more than it takes to a plan."""
 SMALL = 5_000
 """Problems with fewer columns are branched to the end: their nodes cost milliseconds."""
 STRUCTURE = (("in_tier",), ("sign",), ("qualify", "leave"), ("carries",))
@@ -36,8 +38,6 @@ PLACEMENTS = len(STRUCTURE)
 """Rank of placements: binaries that are no structure."""
 PROBED = frozenset({0, 1, PLACEMENTS})
 """Ranks whose columns a dive rounds one at a time, trying what excludes them."""
-IMPROVE_SHARE = 0.5
-"""Share of the remaining time for the improvement by HiGHS."""
 
 
 @dataclass(frozen=True)
@@ -184,9 +184,12 @@ def solve_matrix(
             if hot is not None and hot.whole is not None:
                 _begin(search, hot.whole)
             if dives:
-                search.branch(10**9 if small else FIRST_NODES)
-                if not small and search.gap > search.tolerance and search.keep_going():
-                    _improve(search)
+                if small:
+                    search.branch(10**9)
+                else:
+                    search.branch(FIRST_NODES, to_plan=lazy is not None)
+                if search.gap > search.tolerance and search.keep_going():
+                    improve(search, PLACEMENTS)
                     search.branch(10**9)
             elif search.gap > search.tolerance and search.keep_going():
                 found = found_by(search, other[1] if other else by_highs)
@@ -227,34 +230,3 @@ def _begin(search: Search, whole: Floats) -> None:
             search.session.set_basis(basis)
     search.phases["start"] = time.perf_counter() - since
     search.tell("start")
-
-
-def _improve(search: Search) -> None:
-    """Let HiGHS look for better lots and placements, from the best plan and with its structure.
-
-    It holds the columns of the session, those near use; its bound is not used.
-    """
-    since = time.perf_counter()
-    left = search.session.stop.left_s
-    session = search.session
-    integer = search.integer
-    low, high = search.matrix.lower[integer].copy(), search.matrix.upper[integer].copy()
-    if len(search.best_x):
-        session.hold(np.flatnonzero((search.best_x != 0.0) & ~session.active))
-        kept = search.order[integer] < PLACEMENTS
-        low[kept] = high[kept] = np.round(search.best_x[integer][kept])
-    session.set_bounds(integer, low, high)
-
-    def on_progress(primal: float, _dual: float) -> None:
-        search.tell("improve", min(search.best, primal))
-
-    _, x = session.solve_mip(
-        gap=search.tolerance,
-        time_limit_s=None if left is None else IMPROVE_SHARE * left,
-        start=search.best_x if len(search.best_x) else None,
-        on_progress=on_progress,
-    )
-    if len(x):
-        search.settle(np.round(x[integer]))
-    search.phases["improve"] = time.perf_counter() - since
-    search.tell("improve")

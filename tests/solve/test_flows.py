@@ -1,0 +1,130 @@
+"""The problem without its flows promises no more than the whole one costs, and as much at best."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import planner
+from planner.audit.folder import audit_plan
+from planner.case import load_case
+from planner.instance import build_instance
+from planner.matrix import Matrix
+from planner.redundancy.problem import compiled_problem
+from planner.solve.flows import FLOWS, ROOM, ROWS, Floats, WithoutFlows
+from planner.solve.session import Session
+from tests.redundancy.test_rounds import resilient
+
+RUN = sys.modules["planner.solve.run"]
+IMPROVE = sys.modules["planner.solve.improve"]
+
+
+@pytest.fixture(scope="module")
+def matrix() -> Matrix:
+    return compiled_problem(build_instance(load_case(Path("data/small"))))[0]
+
+
+def cost(matrix: Matrix, x: np.ndarray) -> float:
+    return float(matrix.objective @ x) + matrix.offset
+
+
+def test_flows_of_two_blocks_share_no_row(matrix: Matrix) -> None:
+    split = WithoutFlows.of(matrix)
+    names = [n for n in FLOWS if n in matrix.columns]
+    assert len(split.flows) == sum(len(matrix.column_index[n]) for n in names)
+    assert sorted([*split.kept, *split.flows]) == list(range(matrix.shape[1]))
+    a = matrix.a.tocsr()[split.rows][:, split.flows].tocoo()
+    assert (split.row_block[a.coords[0]] == split.flow_block[a.coords[1]]).all()
+    rest = np.setdiff1d(np.arange(matrix.shape[0]), split.rows)
+    assert matrix.a.tocsr()[rest][:, split.flows].nnz == 0
+    # One a period at least: a plan for all at once would make no blocks.
+    assert split.blocks >= len(build_instance(load_case(Path("data/small"))).time.periods)
+
+
+def test_the_duals_of_a_relaxation_make_one_of_the_same_cost(matrix: Matrix) -> None:
+    whole = Session(matrix).solve_lp()
+    split = WithoutFlows.of(matrix)
+    problem = split.problem([whole.y])
+    small = Session(problem).solve_lp()
+    assert small.status == "optimal"
+    assert cost(problem, small.x) == pytest.approx(cost(matrix, whole.x), rel=1e-8)
+    # The same duals again say nothing new.
+    assert split.problem([whole.y, whole.y]).shape == problem.shape
+
+
+def test_no_duals_ask_more_than_flows_cost(matrix: Matrix) -> None:
+    """Whatever the numbers are: at other points, each block's cuts are below its cost."""
+    rng = np.random.default_rng(7)
+    split = WithoutFlows.of(matrix)
+    whole = Session(matrix).solve_lp()
+    duals = [whole.y, *(whole.y * rng.uniform(0.0, 2.0, len(whole.y)) for _ in range(5))]
+    duals += [rng.normal(size=len(whole.y)) * np.abs(whole.y).max() for _ in range(5)]
+    # Duals from before rows joined.
+    duals.append(whole.y[:-3])
+    # Any numbers are a ray, too, and ask no more than every point keeps.
+    rays = [rng.normal(size=len(whole.y)) for _ in range(5)]
+    rays += [whole.y * (rng.random(len(whole.y)) < 0.2) for _ in range(20)]
+    problem = split.problem(duals, rays)
+    cuts, room = problem.rows[ROWS], problem.rows[ROOM]
+    assert room.stop - room.start > len(split.problem(duals).row_index[ROOM])
+    assert cuts.stop - cuts.start > split.blocks
+    session = Session(matrix)
+    every = np.arange(matrix.shape[1])
+    seen = set()
+    for _ in range(12):
+        # Points that other costs lead to.
+        session.set_costs(every, matrix.objective * rng.uniform(0.2, 5.0, len(every)))
+        result = session.solve_lp()
+        assert result.status == "optimal"
+        seen.add(round(cost(matrix, result.x)))
+        spent = (matrix.objective * result.x)[split.flows] / 1e6
+        theta = np.bincount(split.flow_block, spent, split.blocks)
+        point: Floats = np.append(result.x[split.kept], theta)
+        taken = problem.a @ point
+        slack = (taken - problem.row_lower)[cuts]
+        assert slack.min() > -1e-6 * max(1.0, np.abs(theta).max())
+        size = 1e-6 * (1.0 + abs(problem.a) @ np.abs(point))[room]
+        assert (taken[room] >= problem.row_lower[room] - size).all()
+        assert (taken[room] <= problem.row_upper[room] + size).all()
+        back = split.whole(point)
+        assert (back[split.kept] == result.x[split.kept]).all()
+        assert not back[split.flows].any()
+    assert len(seen) > 5
+
+
+def test_lots_found_without_flows_make_a_plan_that_keeps_its_promises(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """HiGHS is asked for fewer columns than the problem has, and what it finds is a plan."""
+    case = resilient(load_case(Path("data/small")))
+    optimum = planner.solve(case, gap=1e-6, redundancy="rounds")
+    search = sys.modules["planner.solve.branch"].Search
+    reached: list[tuple[float, float]] = []
+    asked: list[int] = []
+    better, ask = RUN.improve, Session.solve_mip
+
+    def improve(found: object, placements: int) -> None:
+        assert isinstance(found, search)
+        before = found.best
+        better(found, placements)
+        reached.append((before, found.best))
+
+    def mip(self: Session, *args: object, **more: object) -> object:
+        asked.append(self.matrix.shape[1])
+        return ask(self, *args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(RUN, "SMALL", 0)
+    monkeypatch.setattr(RUN, "improve", improve)
+    monkeypatch.setattr(Session, "solve_mip", mip)
+    plan = planner.solve(case, gap=1e-6, redundancy="rounds")
+    audit_plan(plan).require()
+    assert plan.summary["status"] == "proven"
+    assert plan.objective_usd == pytest.approx(optimum.objective_usd, rel=2e-6)
+    [(before, after)] = reached
+    assert after < before
+    columns = compiled_problem(build_instance(case), mode="rounds")[0].shape[1]
+    assert asked
+    assert max(asked) < columns
