@@ -29,7 +29,7 @@ from planner.solve.watch import Stop
 Floats = npt.NDArray[np.float64]
 FIRST_NODES = 40
 """Nodes branched before HiGHS is asked to improve the plan of a large problem; with lazy rows no
-more than it takes to a plan."""
+more than it takes to a first plan."""
 SMALL = 5_000
 """Problems with fewer columns are branched to the end: their nodes cost milliseconds."""
 STRUCTURE = (("in_tier",), ("sign",), ("qualify", "leave"), ("carries",))
@@ -187,7 +187,9 @@ def solve_matrix(
                 if small:
                     search.branch(10**9)
                 else:
-                    search.branch(FIRST_NODES, to_plan=lazy is not None)
+                    # From another solve's plan few duals are known yet: nodes give more.
+                    fresh = carried is None and hot is None
+                    search.branch(FIRST_NODES, to_plan=lazy is not None and fresh)
                 if search.gap > search.tolerance and search.keep_going():
                     improve(search, PLACEMENTS)
                     search.branch(10**9)
