@@ -289,13 +289,13 @@ class Finder:
             PROBED, sift=problem.shape[1] >= SIFTED,
         )  # fmt: skip
         search.root(dive=self._is_small or not nodes)
-        enough = len(search.nodes) + nodes
-        while search.gap > gap and len(search.nodes) < enough and search.keep_going():
+        enough = len(search.tree.nodes) + nodes
+        while search.gap > gap and len(search.tree.nodes) < enough and search.keep_going():
             if np.isfinite(search.best) and not self._is_small:
                 break
-            before = len(search.nodes)
+            before = len(search.tree.nodes)
             search.branch(2)
-            if len(search.nodes) == before:
+            if len(search.tree.nodes) == before:
                 break
         after = session.basis() if len(search.matrix.row_lower) == len(problem.row_lower) else None
         self._learn(search.matrix)

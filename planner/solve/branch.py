@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import time
 from collections import deque
 from collections.abc import Set as AbstractSet
@@ -14,12 +13,13 @@ import numpy.typing as npt
 
 from planner.errors import InfeasibleError, UnprovenError
 from planner.matrix import Matrix, RowBatch
-from planner.solve.certificate import Node, node_bounds, proven_bound
+from planner.solve.certificate import give_proof, node_bounds
 from planner.solve.dive import Dive
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, relative_gap
 from planner.solve.rounding import fractional
 from planner.solve.session import Basis, LpResult, Session
 from planner.solve.sift import INTERIOR, interior_point, sifted, sifted_inside
+from planner.solve.tree import Tree
 
 Floats = npt.NDArray[np.float64]
 EXACT = 1e-9
@@ -34,7 +34,7 @@ DIVE_EVERY = 25
 
 @dataclass
 class Search:
-    """State of a search; the result is in `best_x`, `best`, `bound` and `nodes`."""
+    """State of a search; the result is in `best_x`, `best` and the `tree`."""
 
     session: Session
     options: SolveOptions
@@ -50,7 +50,7 @@ class Search:
     started: float = field(default_factory=time.perf_counter)
     known: float = -np.inf
     """Lower bound that is proven elsewhere, USD; it counts for the gap alone."""
-    nodes: list[Node] = field(default_factory=list)
+    tree: Tree = field(default_factory=Tree)
     best_x: Floats = field(default_factory=lambda: np.zeros(0))
     best: float = np.inf
     phases: dict[str, float] = field(default_factory=dict)
@@ -66,9 +66,6 @@ class Search:
 
     def __post_init__(self) -> None:
         self.integer = np.flatnonzero(self.matrix.integer)
-        self._heap: list[tuple[float, int]] = []
-        self._points: dict[int, Floats] = {}
-        self._bases: dict[int, Basis] = {}
         self._batches: list[RowBatch] = []
         self._held = 0
         # A plan from another problem is no reason not to look for one here.
@@ -84,7 +81,7 @@ class Search:
     @property
     def bound(self) -> float:
         """Least bound over the leaves, USD."""
-        return min((n.bound for n in self.nodes if n.leaf), default=-np.inf)
+        return self.tree.bound
 
     @property
     def gap(self) -> float:
@@ -120,7 +117,7 @@ class Search:
 
     def _solve_node(self, at: int) -> LpResult:
         """Relaxation of a node; notes its duals and its bound."""
-        low, high = node_bounds(self.matrix, self.nodes, at)
+        low, high = node_bounds(self.matrix, self.tree.nodes, at)
         self.session.set_bounds(self.integer, low[self.integer], high[self.integer])
         if at == 0:
             self._begin_inside()
@@ -128,17 +125,7 @@ class Search:
         if at == 0:
             result = self.narrow(result)
         result = self.tighten(self.session, result, exact=at == 0, enough=ROUND_GAIN)
-        node = self.nodes[at]
-        node.y, node.ray = result.y, result.status == "infeasible"
-        parent = self.nodes[node.parent].bound if node.parent >= 0 else -np.inf
-        found = proven_bound(self.matrix, node.y, node.ray, (low, high))
-        if found < parent:
-            # The parent's duals prove more here; they hold for its children too.
-            above = self.nodes[node.parent]
-            inherited = proven_bound(self.matrix, above.y, above.ray, (low, high))
-            if inherited >= found:
-                node.y, node.ray, found = above.y, above.ray, inherited
-        node.bound = found
+        give_proof(self.matrix, self.tree.nodes, at, result.y, result.status == "infeasible")
         return result
 
     def _begin_inside(self) -> None:
@@ -225,7 +212,7 @@ class Search:
     def _dive(self, result: LpResult, at: int) -> None:
         since = time.perf_counter()
         self._dived = True
-        low, high = node_bounds(self.matrix, self.nodes, at)
+        low, high = node_bounds(self.matrix, self.tree.nodes, at)
         inner = self.session
         if self.sift:
             inner = sifted(self.session, result)
@@ -270,7 +257,6 @@ class Search:
         that is the solver's word alone.
         """
         since = time.perf_counter()
-        self.nodes.append(Node(-1, -1, -np.inf, np.inf))
         result = self._solve_node(0)
         if result.status == "optimal":
             self.root_basis, self.root_duals = self.session.basis(), result.y
@@ -287,12 +273,12 @@ class Search:
             if dives:
                 self._dive(result, 0)
             if whole and (not dives or self.matrix.shape[0] > rows):
-                self._leave_open(0)
+                self.tree.open(0)
         return result
 
     def _refuse(self) -> NoReturn:
         """Say that a problem has no plan, if the ray of its root proves it."""
-        if self.nodes[0].bound == np.inf:
+        if self.tree.nodes[0].bound == np.inf:
             raise InfeasibleError("no plan satisfies every rule, not even with fractions of lots")
         raise UnprovenError(
             "the solver says that no plan satisfies every rule, and gave nothing that proves it"
@@ -307,78 +293,54 @@ class Search:
         """
         since = time.perf_counter()
         count = 0
-        while self._heap and self.gap > self.tolerance and self.keep_going() and count < nodes:
-            if to_plan and np.isfinite(self.best):
+        tree = self.tree
+        while self.gap > self.tolerance and self.keep_going() and count < nodes:
+            at = tree.first
+            if at is None or (to_plan and np.isfinite(self.best)):
                 break
-            _, at = heapq.heappop(self._heap)
-            if at not in self._points:
-                self._reopen(at)
+            if not tree.is_solved(at):
+                self.reopen_first()
                 continue
-            x, basis = self._points.pop(at), self._bases.pop(at)
+            tree.pop()
+            x, basis = tree.ended(at)
             self.session.set_basis(basis)
             sought = self._dived and np.isfinite(self.best)
             if not sought and self._whole_structure(x):
-                self._dive(LpResult("optimal", x, self.nodes[at].y, 0), at)
+                self._dive(LpResult("optimal", x, tree.nodes[at].y, 0), at)
             column = self._choose(x)
-            low, high = node_bounds(self.matrix, self.nodes, at)
-            cut = float(np.floor(x[column]))
-            for lo, hi in ((low[column], cut), (cut + 1.0, high[column])):
-                self.nodes.append(Node(at, column, float(lo), float(hi)))
-                child = len(self.nodes) - 1
+            bounds = node_bounds(self.matrix, tree.nodes, at)
+            children = tree.children(at, column, float(x[column]), bounds)
+            for child in children:
                 self.session.set_basis(basis)
                 result = self._solve_node(child)
                 count += 1
                 if result.status == "optimal":
                     self._explore(child, result, count)
-            if all(n.bound > -np.inf for n in self.nodes[-2:]):
-                self.nodes[at].leaf = False
-                self.nodes[at].y = np.zeros(0)
-            else:
+            if not tree.split(at, children):
                 # A child without a proof (stopped in the middle): the parent stays a leaf.
-                del self.nodes[-2:]
                 self.session.set_basis(basis)
-                self._keep(at, x)
+                tree.open(at, x, basis)
                 break
             self.tell("branch")
         self._timed("branch", since)
 
-    def adopt(self, nodes: list[Node]) -> None:
-        """Take over a tree whose leaves have bounds; each is solved when its turn comes."""
-        self.nodes = nodes
-        for at, node in enumerate(nodes):
-            if node.leaf and node.bound < np.inf:
-                heapq.heappush(self._heap, (node.bound, at))
-
-    def first_open(self) -> tuple[int, bool] | None:
-        """The open leaf with the least bound, and whether it is solved; None without one."""
-        return (self._heap[0][1], self._heap[0][1] in self._points) if self._heap else None
-
-    def lift(self, at: int, y: Floats, bound: float) -> None:
-        """Give a leaf that was taken over other duals, which prove more."""
-        self._heap.remove((self.nodes[at].bound, at))
-        heapq.heapify(self._heap)
-        self.nodes[at].y, self.nodes[at].ray, self.nodes[at].bound = y, False, bound
-        heapq.heappush(self._heap, (bound, at))
-
     def reopen_first(self) -> None:
-        """Reopen the open leaf with the least bound."""
-        self._reopen(heapq.heappop(self._heap)[1])
-
-    def _reopen(self, at: int) -> None:
-        """Solve a leaf that was taken over, and keep it open unless it is done with."""
-        node = self.nodes[at]
+        """Solve the first leaf, which was taken over; it stays open unless it is done with."""
+        at = self.tree.pop()
+        node = self.tree.nodes[at]
         y, ray, bound = node.y, node.ray, node.bound
         result = self._solve_node(at)
-        if result.status == "optimal":
-            self._explore(at, result, 1)
         if node.bound < bound:
             # Stopped in the middle, or a ray that proved more than the duals do.
             node.y, node.ray, node.bound = y, ray, bound
+        if result.status == "optimal":
+            self._explore(at, result, 1)
 
     def dive_from(self, at: int) -> None:
         """Dive from an open leaf that is solved."""
-        self.session.set_basis(self._bases[at])
-        self._dive(LpResult("optimal", self._points[at], self.nodes[at].y, 0), at)
+        x, basis = self.tree.ended(at)
+        self.session.set_basis(basis)
+        self._dive(LpResult("optimal", x, self.tree.nodes[at].y, 0), at)
 
     def _explore(self, at: int, result: LpResult, count: int) -> None:
         """Take a solved node's plan if it is whole, else keep it open unless it is too dear."""
@@ -387,23 +349,17 @@ class Search:
             self._dive(result, at)
             if self.matrix.shape[0] > rows:
                 # The point broke lazy rows: what is left of the node is not known yet.
-                self._leave_open(at)
+                self.tree.open(at)
             return
-        node = self.nodes[at]
+        node = self.tree.nodes[at]
         if node.bound < self.best - self.tolerance * abs(self.best) or not np.isfinite(self.best):
             self._keep(at, result.x)
             if count % DIVE_EVERY == 0:
                 self._dive(result, at)
 
-    def _leave_open(self, at: int) -> None:
-        """Leave a node open that is to be solved again, when its turn comes."""
-        heapq.heappush(self._heap, (self.nodes[at].bound, at))
-
     def _keep(self, at: int, x: Floats) -> None:
         """Leave a solved node open, with its point and the basis that the session has now."""
-        heapq.heappush(self._heap, (self.nodes[at].bound, at))
-        self._points[at] = x
-        self._bases[at] = self.session.basis()
+        self.tree.open(at, x, self.session.basis())
 
     def _whole_structure(self, x: Floats) -> bool:
         """Whether every column of the first rank is whole."""

@@ -64,3 +64,15 @@ def proven_bound(matrix: Matrix, y: Floats, ray: bool, bounds: tuple[Floats, Flo
         scale = float(np.abs(y).max()) or 1.0
         return np.inf if gap > 1e-9 * scale else -np.inf
     return weak_duality_bound(matrix.objective, matrix.a, rows, bounds, y, matrix.offset)
+
+
+def give_proof(matrix: Matrix, nodes: list[Node], at: int, y: Floats, ray: bool) -> None:
+    """Give a node the duals (or a ray) of its relaxation, or its parent's if these prove more."""
+    node, bounds = nodes[at], node_bounds(matrix, nodes, at)
+    node.y, node.ray, node.bound = y, ray, proven_bound(matrix, y, ray, bounds)
+    if node.parent >= 0 and node.bound < nodes[node.parent].bound:
+        # What proves a bound of the parent proves as much of its children.
+        above = nodes[node.parent]
+        inherited = proven_bound(matrix, above.y, above.ray, bounds)
+        if inherited >= node.bound:
+            node.y, node.ray, node.bound = above.y, above.ray, inherited

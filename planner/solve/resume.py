@@ -81,8 +81,8 @@ def resume(search: Search, warm: Warm) -> Carried:
     if search.sift and warm.root is not None and len(warm.root_duals):
         search.session = sifted_from(search.session, warm.root, warm.root_duals, warm.plan)
     session, matrix = search.session, search.matrix
-    search.adopt(with_bounds(matrix, warm.nodes))
-    known = Carried(sum(n.leaf for n in search.nodes), search.bound, np.inf)
+    search.tree.adopt(with_bounds(matrix, warm.nodes))
+    known = Carried(sum(n.leaf for n in search.tree.nodes), search.bound, np.inf)
     search.tell("saved proof")
     if len(warm.whole):
         if warm.plan is not None:
@@ -97,14 +97,15 @@ def resume(search: Search, warm: Warm) -> Carried:
         _lift(search, result.y, warm.root_duals)
         search.tell("relaxation")
         while search.gap > search.tolerance and search.keep_going():
-            first = search.first_open()
-            if first is None or first[1]:
+            first = search.tree.first
+            if first is None or search.tree.is_solved(first):
                 break
             search.reopen_first()
             search.tell("reopen")
-        first = search.first_open()
-        if first and first[1] and search.gap > search.tolerance and search.keep_going():
-            search.dive_from(first[0])
+        first = search.tree.first
+        solved = first is not None and search.tree.is_solved(first)
+        if first is not None and solved and search.gap > search.tolerance and search.keep_going():
+            search.dive_from(first)
     search.phases["resume"] = time.perf_counter() - since
     return known
 
@@ -133,17 +134,17 @@ def _lift(search: Search, y: Floats, before: Floats) -> None:
     m = search.matrix
     if not len(y):
         return
-    for at, node in enumerate(search.nodes):
+    for at, node in enumerate(search.tree.nodes):
         if not node.leaf or node.ray:
             continue
         tries = [y]
         if len(before) and len(node.y):
             tries.append(_padded(node.y, len(y)) + y - _padded(before, len(y)))
-        bounds = node_bounds(m, search.nodes, at)
+        bounds = node_bounds(m, search.tree.nodes, at)
         proofs = [proven_bound(m, each, False, bounds) for each in tries]
         best = int(np.argmax(proofs))
         if proofs[best] > node.bound:
-            search.lift(at, tries[best], proofs[best])
+            search.tree.lift(at, tries[best], proofs[best])
 
 
 def _settle(search: Search, values: Floats) -> None:

@@ -206,7 +206,7 @@ def solve_matrix(
         objective_usd=search.best,
         bound_usd=search.bound,
         gap=search.gap,
-        nodes=tuple(search.nodes),
+        nodes=tuple(search.tree.nodes),
         seconds={**search.phases, "solve": time.perf_counter() - started},
         events=tuple(events),
         iterations=search.iterations,
