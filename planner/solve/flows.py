@@ -13,7 +13,7 @@ relaxation make the smaller problem's relaxation as high as that one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,6 +35,8 @@ ROWS = "flow_cost"
 """Constraint of the cuts."""
 ROOM = "flow_room"
 """Constraint of what flows leave room for, whatever they cost."""
+RAYS = "flow_ray"
+"""Constraint of the cuts of rays."""
 
 
 def _activity(rows: sp.csr_array, low: Floats, high: Floats) -> tuple[Floats, Floats]:
@@ -94,7 +96,7 @@ class WithoutFlows:
         for other whole numbers that nothing is feasible, with either sign.
         """
         m = self.matrix
-        rest = np.setdiff1d(np.arange(m.shape[0]), self.rows)
+        rest = self._rest()
         none = sp.csr_array((len(rest), self.blocks))
         most = np.full(self.blocks, MOST_USD / MILLION)
         small = replace(
@@ -114,9 +116,37 @@ class WithoutFlows:
             row_index={"rest": tuple((int(i),) for i in rest)},
         )
         both = [sign * ray for ray in rays for sign in (1.0, -1.0)]
-        for batch in (self._room(), self._cuts(both, ROOM, 0.0), self._cuts(duals, ROWS, 1.0)):
+        for batch in (self._room(), self._cuts(both, RAYS, 0.0), self._cuts(duals, ROWS, 1.0)):
             small = small.with_rows(batch)
         return small
+
+    def _rest(self) -> Ints:
+        """Rows of the whole problem without flows."""
+        return np.setdiff1d(np.arange(self.matrix.shape[0]), self.rows)
+
+    def whole_duals(self, problem: Matrix, duals: Sequence[Floats], y: Floats) -> Floats:
+        """Row duals of the whole problem that prove what those of `problem` (y) prove, or more.
+
+        `problem` is that of `duals`, without rays. Its cuts have, in each block, weights that add
+        up to 1, so that duals come out whose bound is the mean of theirs, or more. A ray of the
+        problem becomes one of the whole, which proves something where it needs no cut.
+        """
+        m = self.matrix
+        out = np.zeros(m.shape[0])
+        out[self._rest()] = y[problem.rows["rest"]]
+        for (row,), price in zip(problem.row_index[ROOM], y[problem.rows[ROOM]], strict=True):
+            out[row] += price
+        for (k, block), weight in zip(problem.row_index[ROWS], y[problem.rows[ROWS]], strict=True):
+            if weight:
+                rows = self.rows[self.row_block == block]
+                out[rows] += weight / MILLION * self._usable(duals[k])[rows]
+        return out
+
+    def _usable(self, given: Floats) -> Floats:
+        """Row duals of all rows [row], with 0 for rows that joined later and for what is no use."""
+        y = np.zeros(self.matrix.shape[0])
+        y[: len(given)] = given
+        return usable_duals(y, self.matrix.row_lower, self.matrix.row_upper)
 
     def _room(self) -> RowBatch:
         """Each row of flows without them, where it can bind: they take no less than their least."""
@@ -128,12 +158,15 @@ class WithoutFlows:
         least, most = _activity(outside, m.lower[self.kept], m.upper[self.kept])
         binds = np.flatnonzero((np.diff(outside.indptr) > 0) & ((most > high) | (least < low)))
         none = sp.csr_array((len(binds), self.blocks))
-        index = tuple((int(i),) for i in binds)
+        index = tuple((int(i),) for i in self.rows[binds])
         rows = sp.csr_array(sp.hstack([outside[binds], none]))
         return RowBatch(ROOM, index, rows, low[binds], high[binds])
 
     def _cuts(self, duals: Iterable[Floats], name: str, cost: float) -> RowBatch:
-        """The cuts of duals (`cost` 1), or of rays (0: no flows at all), each block's once."""
+        """The cuts of duals (`cost` 1), or of rays (0: no flows at all), each block's once.
+
+        Their index is the place of the duals and the block.
+        """
         m = self.matrix
         a = sp.csr_array(m.a)[self.rows]
         inside, outside = sp.csc_array(a[:, self.flows]), sp.csr_array(a[:, self.kept])
@@ -141,11 +174,10 @@ class WithoutFlows:
         theta = sp.eye_array(self.blocks) * cost
         each = np.arange(len(self.rows))
         rows, least = [], []
+        index: list[tuple[int, ...]] = []
         seen: set[tuple[int, bytes]] = set()
-        for given in duals:
-            y = np.zeros(m.shape[0])
-            y[: len(given)] = given
-            y = usable_duals(y, m.row_lower, m.row_upper)[self.rows]
+        for k, given in enumerate(duals):
+            y = self._usable(given)[self.rows]
             reduced = cost * m.objective[self.flows] - inside.T @ y
             proven = np.bincount(self.row_block, selected(y, low, high), self.blocks)
             worth = selected(reduced, m.lower[self.flows], m.upper[self.flows])
@@ -163,11 +195,15 @@ class WithoutFlows:
                     seen.add(key)
                     rows.append(cut[[block]])
                     least.append(float(proven[block]) / unit)
+                    index.append((k, block))
         stacked = sp.vstack(rows) if rows else sp.csr_array((0, len(self.kept) + self.blocks))
-        index = tuple((i,) for i in range(len(least)))
-        return RowBatch(
-            name, index, sp.csr_array(stacked), np.array(least), np.full(len(least), np.inf)
-        )
+        most = np.full(len(least), np.inf)
+        return RowBatch(name, tuple(index), sp.csr_array(stacked), np.array(least), most)
+
+    def point(self, x: Floats) -> Floats:
+        """A point of the whole problem in the columns of the smaller one."""
+        cost = (self.matrix.objective * x)[self.flows] / MILLION
+        return np.append(x[self.kept], np.bincount(self.flow_block, cost, self.blocks))
 
     def whole(self, point: Floats) -> Floats:
         """A point of the smaller problem in the columns of the whole one, without flows."""

@@ -1,9 +1,11 @@
-"""Better lots and placements for the best plan, its structure kept: HiGHS looks for them.
+"""Better lots and placements near the best plan: HiGHS looks for them.
 
-Without lazy rows it looks among the columns that the search holds. With them a relaxation takes
-seconds, so that it looks in the problem without its flows (`planner.solve.flows`): an answer that
-breaks lazy rows gives these to the problem, and the next is looked for near it; one that breaks
-none is settled in the whole problem. HiGHS's own bound is not used.
+Without lazy rows it looks among the columns that the search holds, the plan's structure kept. With
+them a relaxation takes seconds, so that it looks in the problem without its flows
+(`planner.solve.flows`): an answer that breaks lazy rows gives these to the problem, and the next
+is looked for near it; one that breaks none is settled in the whole problem. Then it looks near the
+best plan's lots with more of the structure free, as long as that helps. HiGHS's own bound is not
+used.
 """
 
 from __future__ import annotations
@@ -24,7 +26,10 @@ SHARE = 0.5
 MOST_ROUNDS = 30
 """Times that HiGHS is asked for lots, at most."""
 NEAR = 1.0
-"""Lots by which an answer may differ from the one before it, which broke a promise."""
+"""Lots by which an answer may differ from the one before it, which broke a promise, or a plan from
+the best one."""
+LEAST_GAIN = 0.05
+"""Part of the gap asked for by which a plan has to be cheaper for another search near it."""
 
 
 def improve(search: Search, placements: int) -> None:
@@ -33,17 +38,37 @@ def improve(search: Search, placements: int) -> None:
     The session's bounds are not what they were afterwards.
     """
     since = time.perf_counter()
-    m, integer = search.matrix, search.integer
-    low, high = m.lower[integer].copy(), m.upper[integer].copy()
-    if len(search.best_x):
-        kept = search.order[integer] < placements
-        low[kept] = high[kept] = np.round(search.best_x[integer][kept])
+    low, high = _around(search, search.order[search.integer] < placements)
     if search.lazy is None or not search.duals:
         _among_held(search, low, high)
     else:
-        _without_flows(search, search.lazy, low, high)
+        limit_s = _limit_s(search)
+        ends = np.inf if limit_s is None else since + limit_s
+        _without_flows(search, search.lazy, (low, high), ends)
+        better = len(search.best_x) > 0
+        while better and search.gap > search.tolerance and time.perf_counter() < ends:
+            before = search.best
+            led = np.isin(search.order[search.integer], list(search.probed))
+            near = _around(search, led, search.order[search.integer] > placements)
+            _without_flows(search, search.lazy, near, ends)
+            better = search.best < before - LEAST_GAIN * search.tolerance * abs(before)
     search.phases["improve"] = time.perf_counter() - since
     search.tell("improve")
+
+
+def _around(
+    search: Search, kept: npt.NDArray[np.bool_], near: npt.NDArray[np.bool_] | None = None
+) -> tuple[Floats, Floats]:
+    """Bounds of the whole numbers: those `kept` as the best plan has them, others within `NEAR`."""
+    m, integer = search.matrix, search.integer
+    low, high = m.lower[integer].copy(), m.upper[integer].copy()
+    if len(search.best_x):
+        best = np.round(search.best_x[integer])
+        low[kept] = high[kept] = best[kept]
+        if near is not None:
+            low[near] = np.maximum(low, best - NEAR)[near]
+            high[near] = np.minimum(high, best + NEAR)[near]
+    return low, high
 
 
 def _limit_s(search: Search) -> float | None:
@@ -67,11 +92,11 @@ def _among_held(search: Search, low: Floats, high: Floats) -> None:
         search.settle(np.round(x[integer]))
 
 
-def _without_flows(search: Search, lazy: LazyRows, low: Floats, high: Floats) -> None:
-    """Ask HiGHS for what is bought and placed, until that keeps every promise."""
-    integer, widest = search.integer, (low, high)
-    limit_s = _limit_s(search)
-    ends = np.inf if limit_s is None else time.perf_counter() + limit_s
+def _without_flows(
+    search: Search, lazy: LazyRows, widest: tuple[Floats, Floats], ends: float
+) -> None:
+    """Ask HiGHS for what is bought and placed, until that keeps every promise or time `ends`."""
+    integer, (low, high) = search.integer, widest
     rays: list[Floats] = []
     for _ in range(MOST_ROUNDS):
         left_s = ends - time.perf_counter()
@@ -84,7 +109,8 @@ def _without_flows(search: Search, lazy: LazyRows, low: Floats, high: Floats) ->
         session.set_bounds(at, low, high)
         _, point = session.solve_mip(
             gap=search.tolerance,
-            time_limit_s=None if limit_s is None else left_s,
+            time_limit_s=None if np.isinf(ends) else left_s,
+            start=_start(search, split, low, high),
             on_progress=lambda _primal, _dual: search.tell("improve"),
         )
         if not len(point):
@@ -108,3 +134,11 @@ def _without_flows(search: Search, lazy: LazyRows, low: Floats, high: Floats) ->
         search.tell("improve")
         # What is missing is little: near these lots HiGHS is soon done.
         low, high = np.maximum(widest[0], whole - NEAR), np.minimum(widest[1], whole + NEAR)
+
+
+def _start(search: Search, split: WithoutFlows, low: Floats, high: Floats) -> Floats | None:
+    """The best plan in the problem without its flows, if it is within bounds."""
+    if not len(search.best_x):
+        return None
+    best = np.round(search.best_x[search.integer])
+    return split.point(search.best_x) if ((best >= low) & (best <= high)).all() else None

@@ -20,6 +20,7 @@ from planner.solve.certificate import Node
 from planner.solve.improve import improve
 from planner.solve.mip import Ask, Found, by_highs, found_by
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, Start
+from planner.solve.prove import prove
 from planner.solve.resume import Carried, Warm, resume
 from planner.solve.session import Basis, Session
 from planner.solve.sift import SIFTED
@@ -190,6 +191,8 @@ def solve_matrix(
                     # From another solve's plan few duals are known yet: nodes give more.
                     fresh = carried is None and hot is None
                     search.branch(FIRST_NODES, to_plan=lazy is not None and fresh)
+                if search.gap > search.tolerance and search.keep_going():
+                    prove(search)
                 if search.gap > search.tolerance and search.keep_going():
                     improve(search, PLACEMENTS)
                     search.branch(10**9)
