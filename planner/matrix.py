@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -108,6 +108,19 @@ class Matrix:
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
         return self.a.shape
+
+    def size(self, without: Collection[str] = ()) -> dict[str, int]:
+        """Numbers of columns, rows, nonzeros and integers, components `without` left out."""
+        column, row = np.ones(self.shape[1], dtype=bool), np.ones(self.shape[0], dtype=bool)
+        for name in without:
+            column[self.columns.get(name, slice(0, 0))] = False
+            row[self.rows.get(name, slice(0, 0))] = False
+        return {
+            "columns": int(column.sum()),
+            "rows": int(row.sum()),
+            "nonzeros": int((row[self.a.indices] & np.repeat(column, np.diff(self.a.indptr))).sum()),
+            "integers": int(self.integer[column].sum()),
+        }
 
     def values(self, x: Floats, component: str) -> dict[Any, float]:
         """Index -> value of one component's columns in a solution x."""

@@ -11,7 +11,7 @@ import pyomo.core.base.objective as pyomo_objective
 import pyomo.environ as pyo
 from pyomo.common.gc_manager import PauseGC
 
-from planner.equations import EQUATIONS, Equation, Model
+from planner.equations import EQUATIONS, STRENGTHENING, Equation, Model
 from planner.instance import Instance
 
 
@@ -48,16 +48,21 @@ def _quiet() -> Iterator[None]:
 
 
 def build_model(
-    inst: Instance, extra: Iterable[Equation] = (), without: Collection[Equation] = ()
+    inst: Instance,
+    extra: Iterable[Equation] = (),
+    without: Collection[Equation] = (),
+    *,
+    strengthen: bool = False,
 ) -> Model:
     """The Pyomo model of an instance; `extra` equations are added after the registered ones.
 
-    Equations in `without` are left out: what holds instead is the caller's matter.
+    Equations in `without` are left out: what holds instead is the caller's matter. `strengthen`
+    adds what follows from the others (`planner.equations.strengthening`), last.
     """
     m = pyo.ConcreteModel()
     # Many small objects and no cycles: collecting garbage meanwhile only costs time.
     with templates(), PauseGC():
-        for equation in (*EQUATIONS, *extra):
+        for equation in (*EQUATIONS, *extra, *(STRENGTHENING if strengthen else ())):
             if equation not in without:
                 equation(m, inst)
     return m

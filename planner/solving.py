@@ -18,7 +18,7 @@ import pandas as pd
 
 from planner.case import Case
 from planner.costs import by_period, cost_table
-from planner.equations import Equation
+from planner.equations import STRENGTHENED, Equation
 from planner.errors import Fault, InputError, PlannerError
 from planner.extract import values_of
 from planner.instance import Instance, build_instance
@@ -75,7 +75,7 @@ def solve(
     clock = _Clock(phases)
     inst = build_instance(case)
     clock.mark("instance")
-    model, mode = model_of(inst, equations, redundancy)
+    model, mode = model_of(inst, equations, redundancy, strengthen=True)
     matrix = compile_model(model)
     clock.mark("matrix")
     options = SolveOptions(gap, time_limit_s, threads)
@@ -258,13 +258,7 @@ def _summary(
         "liability_past_horizon_usd": cost.get("liability_past_horizon", 0.0),
         "salvage_credit_usd": -cost.get("salvage_past_horizon", 0.0),
         "seconds": seconds,
-        "size": {
-            "columns": matrix.shape[1],
-            "rows": matrix.shape[0],
-            "nonzeros": int(matrix.a.nnz),
-            "integers": int(matrix.integer.sum()),
-            "nodes": len(solution.nodes),
-        },
+        "size": {**matrix.size(without=STRENGTHENED), "nodes": len(solution.nodes)},
         "peak_memory_mb": peak_memory_mb(),
         "provenance": {
             **rests_on(inst, values),

@@ -17,6 +17,7 @@ from planner.audit.draft import Floats, Ints
 from planner.audit.folder_rules import defined_values, labelled, positions, rule_values
 from planner.audit.model import AuditModel, audit_model
 from planner.audit.prices import check_prices
+from planner.audit import strengthening
 from planner.audit.report import FamilyCheck, Finding, Report
 from planner.audit.values import Labelled
 from planner.errors import AuditError
@@ -219,8 +220,11 @@ def _check_summary(model: AuditModel, plan: Plan) -> Report:
     if s["case_sha256"] != plan.case.sha256():
         found = str(s["case_sha256"])
         findings.append(Finding("summary", "case_sha256", plan.case.sha256(), found, 0.0))
-    cuts = len(model.rows["redundancy_cut"]) if "redundancy_cut" in model.rows else 0
-    sizes = {"columns": len(model.lower), "rows": len(model.row_lower) - cuts}
+    beside = ("redundancy_cut", *strengthening.NAMES)
+    sizes = {
+        what: sum(len(block) for name, block in blocks.items() if name not in beside)
+        for what, blocks in (("columns", model.columns), ("rows", model.rows))
+    }
     for name, size in sizes.items():
         if s["size"][name] != size:
             findings.append(Finding("summary", f"size: {name}", size, s["size"][name], 0.0))

@@ -136,12 +136,21 @@ def labelled(values: Floats, *index: Ints) -> Labelled:
 
 
 def defined_values(inst: Instance, values: Mapping[str, Labelled]) -> dict[str, Labelled]:
-    """Variables spend and served, which equations define from other variables, where they stand.
+    """Variables which equations define from other variables, where they stand.
 
+    begun[e,t] = sum_{tau <= t} qualify[e,tau], agreed[d,t] likewise of deals;
     spend[p,t] = what contracts that are kept, lots and hours of the pool cost in the period;
     served[p,t] = sum_{w,s} slice_hours[s] / 168 * rate[w,p,t] / reference_rate[w] * serve.
     """
-    out: dict[str, Labelled] = {}
+    can_begin = np.arange(len(inst.time.periods)) >= inst.rules.qualification.first
+    out = {
+        name: _running(values[of], can)
+        for name, of, can in (
+            ("begun", "qualify", can_begin),
+            ("agreed", "sign", inst.rules.deals.sign_in),
+        )
+        if of in values and len(values[of].values)
+    }
     if states_spend(inst):
         out["spend"] = _dense(_spend(inst, values))
     if states_served(inst):
@@ -152,6 +161,17 @@ def defined_values(inst: Instance, values: Mapping[str, Labelled]) -> dict[str, 
         np.add.at(work, (p, t), week * chips * values["serve"].values)
         out["served"] = _dense(work)
     return out
+
+
+def _running(begins: Labelled, can: Bools) -> Labelled:
+    """Running sums of what begins where it can [., period], but for the first period of each."""
+    rows = begins.index[:, 0]
+    can = np.broadcast_to(can, (int(rows.max(initial=-1)) + 1, can.shape[-1]))
+    later = can & (np.cumsum(can, axis=1) > 1)
+    out = np.zeros(can.shape)
+    np.add.at(out, tuple(begins.index.T), begins.values)
+    i, t = np.nonzero(later)
+    return labelled(np.cumsum(out, axis=1)[i, t], i, t)
 
 
 def _spend(inst: Instance, values: Mapping[str, Labelled]) -> Floats:

@@ -25,6 +25,7 @@ from planner.audit import (
     rows_rules,
     rows_serving,
     rows_training,
+    strengthening,
 )
 from planner.audit.draft import Block, Bools, Draft, Floats
 from planner.instance import Instance
@@ -57,6 +58,8 @@ FAMILIES: tuple[Family, ...] = (
     columns_rules.over_power,
     columns_rules.over_budget,
     redundancy.cover,
+    strengthening.begun,
+    strengthening.agreed,
     rows_procurement.lots_least,
     rows_procurement.lots_most,
     rows_procurement.leave_once,
@@ -102,6 +105,9 @@ FAMILIES: tuple[Family, ...] = (
     redundancy.cover_demand,
     redundancy.cover_capacity,
     redundancy.cover_qualified,
+    strengthening.whole_lots,
+    strengthening.begun_by,
+    strengthening.agreed_by,
     cost.existing_contracts,
     cost.exit_fees,
     cost.new_contracts,

@@ -26,6 +26,7 @@ from planner.equations import (
     procurement,
     qualification,
     redundancy,
+    strengthening,
     training,
 )
 from planner.equations.sets import Model, add_sets
@@ -81,4 +82,13 @@ EQUATIONS: tuple[Equation, ...] = (
     cost.exceeded_rules,
 )
 
-__all__ = ["EQUATIONS", "Equation", "Model"]
+STRENGTHENING: tuple[Equation, ...] = (
+    strengthening.whole_lots,
+    strengthening.begun,
+    strengthening.agreed,
+)
+"""What follows from the others: a solve has it besides, nothing that asks for prices does."""
+STRENGTHENED = ("whole_lots", "begun", "begun_by", "agreed", "agreed_by")
+"""Its components, which the size of a problem leaves out."""
+
+__all__ = ["EQUATIONS", "STRENGTHENED", "STRENGTHENING", "Equation", "Model"]

@@ -18,23 +18,32 @@ from planner.redundancy.rounds import Rounds
 
 
 def compiled_problem(
-    inst: Instance, equations: Iterable[Equation] = (), mode: Redundancy = "auto"
+    inst: Instance,
+    equations: Iterable[Equation] = (),
+    mode: Redundancy = "auto",
+    *,
+    strengthen: bool = False,
 ) -> tuple[Matrix, Redundancy]:
     """Rows and columns of an instance, and how redundancy is held.
 
     Only `explicit` has redundancy among them; `rounds` join rows later, `waived` has none.
+    `strengthen` as `build_model` has it.
     """
-    m, mode = model_of(inst, equations, mode)
+    m, mode = model_of(inst, equations, mode, strengthen=strengthen)
     return compile_model(m), mode
 
 
 def model_of(
-    inst: Instance, equations: Iterable[Equation] = (), mode: Redundancy = "auto"
+    inst: Instance,
+    equations: Iterable[Equation] = (),
+    mode: Redundancy = "auto",
+    *,
+    strengthen: bool = False,
 ) -> tuple[Model, Redundancy]:
     """The Pyomo model of an instance, and how redundancy is held."""
     mode = redundancy_mode(inst, mode)
     without = () if mode == "explicit" else (redundancy,)
-    return build_model(inst, equations, without), mode
+    return build_model(inst, equations, without, strengthen=strengthen), mode
 
 
 def with_cuts(inst: Instance, matrix: Matrix, table: pd.DataFrame) -> Matrix:

@@ -15,7 +15,11 @@ from planner.prices.lp import Labels
 
 Ints = npt.NDArray[np.int64]
 AXES: Mapping[str, tuple[str, ...]] = {
+    "agreed": ("deal", "period"),
+    "agreed_by": ("deal", "period"),
     "any_lots": ("start",),
+    "begun": ("qualification", "period"),
+    "begun_by": ("qualification", "period"),
     "budget": ("budget", "period"),
     "capacity": ("pool", "period", "slice"),
     "carried": ("window",),
@@ -86,6 +90,7 @@ AXES: Mapping[str, tuple[str, ...]] = {
     "tier_spend": ("tier",),
     "tier_total": ("tier group",),
     "unserved": ("workload", "period", "slice"),
+    "whole_lots": ("start", "period"),
 }
 """Component -> what each part of its index counts; a component that is not named starts anew."""
 

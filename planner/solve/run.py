@@ -33,7 +33,12 @@ FIRST_NODES = 40
 more than it takes to a first plan."""
 SMALL = 5_000
 """Problems with fewer columns are branched to the end: their nodes cost milliseconds."""
-STRUCTURE = (("in_tier",), ("sign",), ("qualify", "leave"), ("carries",))
+STRUCTURE = (
+    ("in_tier",),
+    ("agreed", "sign"),
+    ("begun", "qualify", "leave"),
+    ("carries",),
+)
 """Components that are branched first, in this order: what is dear and has few choices leads."""
 PLACEMENTS = len(STRUCTURE)
 """Rank of placements: binaries that are no structure."""

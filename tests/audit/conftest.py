@@ -62,7 +62,7 @@ class Solved:
 
 def problem_of(inst: Instance) -> Problem:
     """Compile an instance both ways."""
-    return Problem(inst, compile_model(build_model(inst)), audit_model(inst))
+    return Problem(inst, compile_model(build_model(inst, strengthen=True)), audit_model(inst))
 
 
 @pytest.fixture(scope="session")

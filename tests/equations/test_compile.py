@@ -42,7 +42,7 @@ CASES: dict[str, Callable[[], Any]] = {
 
 def model(name: str) -> Any:
     without = () if name == "rules" else (redundancy,)
-    return build_model(build_instance(CASES[name]()), without=without)
+    return build_model(build_instance(CASES[name]()), without=without, strengthen=True)
 
 
 def by_pyomo(m: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import planner.equations
-from planner.equations import EQUATIONS
+from planner.equations import EQUATIONS, STRENGTHENING
 from tests.golden.render import rendered_equations
 from tests.golden.results import EQUATIONS as GOLDEN
 
@@ -84,7 +84,7 @@ def test_the_tiny_case_reaches_every_family_of_the_source() -> None:
 
 
 def test_every_equation_says_its_formula() -> None:
-    for equation in EQUATIONS:
+    for equation in (*EQUATIONS, *STRENGTHENING):
         text = equation.__doc__ or ""
         assert len(text.split()) > 8, equation.__name__
         assert any(sign in text for sign in ("<=", ">=", "=", "sum_", "[")), equation.__name__

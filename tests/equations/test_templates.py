@@ -41,7 +41,7 @@ CASES: dict[str, Callable[[], Case]] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_no_family_expands_in_silence(name: str) -> None:
-    m = build_model(build_instance(CASES[name]()))
+    m = build_model(build_instance(CASES[name]()), strengthen=True)
     assert sum(1 for _ in m.component_objects(pyo.Constraint)) > 10
     assert expanded(m) == []
 
@@ -50,7 +50,7 @@ def test_every_family_is_looked_at() -> None:
     """Each constraint that has a golden matrix stands in one of the cases above."""
     there: set[str] = set()
     for make in CASES.values():
-        m = build_model(build_instance(make()))
+        m = build_model(build_instance(make()), strengthen=True)
         there |= {family.name for family in m.component_objects(pyo.Constraint) if len(family)}
     wanted = {f.stem.removeprefix("rows_") for f in EQUATION_FILES.glob("rows_*.txt")}
     assert len(wanted) > 30

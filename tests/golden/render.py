@@ -59,6 +59,9 @@ ROW_AXES: Mapping[str, tuple[str, ...]] = {
     "cover_demand": ("contingency", "workload", "period", "slice"),
     "cover_capacity": ("contingency", "pool", "period", "slice"),
     "cover_qualified": ("qualification", "contingency", "pool", "period", "slice"),
+    "whole_lots": ("start", "period"),
+    "begun_by": ("qualification", "period"),
+    "agreed_by": ("deal", "period"),
 }
 """Constraint family -> what its index means."""
 
@@ -88,6 +91,8 @@ COLUMN_AXES: Mapping[str, tuple[str, ...]] = {
     "over_power": ("power", "period"),
     "over_budget": ("budget", "period"),
     "cover": ("contingency", "workload", "pool", "period", "slice"),
+    "begun": ("qualification", "period"),
+    "agreed": ("deal", "period"),
 }
 """Variable -> what its index means."""
 
@@ -178,7 +183,7 @@ def rendered_equations() -> dict[str, str]:
     out: dict[str, str] = {}
     for case in (tiny_case(), tiny_rules_case()):
         inst = build_instance(case)
-        for name, text in render(inst, compile_model(build_model(inst))).items():
+        for name, text in render(inst, compile_model(build_model(inst, strengthen=True))).items():
             if not out.get(name, "").strip():
                 out[name] = text
     return out
