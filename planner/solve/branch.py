@@ -110,7 +110,7 @@ class Search:
             )
         )
 
-    def _timed(self, phase: str, since: float) -> None:
+    def timed(self, phase: str, since: float) -> None:
         self.phases[phase] = self.phases.get(phase, 0.0) + time.perf_counter() - since
 
     # -- nodes ------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ class Search:
         self.iterations += inside.iterations
         if inside.status == "optimal":
             self.session = sifted_inside(self.session, inside)
-        self._timed("interior point", since)
+        self.timed("interior point", since)
 
     def narrow(self, result: LpResult) -> LpResult:
         """From the root's relaxation on, hold only the columns that matter, where there are many.
@@ -227,7 +227,7 @@ class Search:
         if found is not None:
             self.offer(found.x, inner)
         self._catch_up()
-        self._timed("dive", since)
+        self.timed("dive", since)
         self.tell("dive")
 
     def settle(self, whole: Floats, session: Session | None = None) -> LpResult:
@@ -246,6 +246,33 @@ class Search:
         self._catch_up()
         return settled
 
+    def relaxed(self, low: Floats, high: Floats) -> LpResult:
+        """The whole problem's relaxation within bounds of the whole numbers, as rows are now."""
+        self.session.set_bounds(self.integer, low, high)
+        result = self.session.solve_lp()
+        self._note(result)
+        return result
+
+    def finish(self, low: Floats, high: Floats) -> LpResult:
+        """Offer a plan within bounds of the whole numbers that leave little open; what came of it.
+
+        The result is that of the relaxation. Bounds are in the order of the whole-number columns.
+        """
+        session = self.session
+        session.set_bounds(self.integer, low, high)
+        result = self.tighten(session, session.solve_lp(), exact=True)
+        if result.status == "optimal":
+            found = Dive(session, self.order, self.keep_going, self._tightened, self.probed).run(
+                result, low, high
+            )
+            if found is not None:
+                self.offer(found.x, session)
+        self._catch_up()
+        return result
+
+    def _tightened(self, result: LpResult, *, exact: bool) -> LpResult:
+        return self.tighten(self.session, result, exact=exact)
+
     # -- the search -------------------------------------------------------------------------
 
     def root(self, *, dive: bool | None = True) -> LpResult:
@@ -260,7 +287,7 @@ class Search:
         result = self._solve_node(0)
         if result.status == "optimal":
             self.root_basis, self.root_duals = self.session.basis(), result.y
-        self._timed("relaxation", since)
+        self.timed("relaxation", since)
         if result.status == "infeasible":
             self._refuse()
         self.tell("relaxation")
@@ -322,7 +349,7 @@ class Search:
                 tree.open(at, x, basis)
                 break
             self.tell("branch")
-        self._timed("branch", since)
+        self.timed("branch", since)
 
     def reopen_first(self) -> None:
         """Solve the first leaf, which was taken over; it stays open unless it is done with."""
@@ -335,6 +362,18 @@ class Search:
             node.y, node.ray, node.bound = y, ray, bound
         if result.status == "optimal":
             self._explore(at, result, 1)
+
+    def resolve(self, at: int) -> LpResult:
+        """The whole problem's relaxation at an open leaf, with the lazy rows that it breaks."""
+        node = self.tree.nodes[at]
+        y, ray, bound = node.y, node.ray, node.bound
+        self.tree.close(at)
+        result = self._solve_node(at)
+        if node.bound < bound:
+            node.y, node.ray, node.bound = y, ray, bound
+        if node.bound < np.inf:
+            self.tree.open(at)
+        return result
 
     def dive_from(self, at: int) -> None:
         """Dive from an open leaf that is solved."""

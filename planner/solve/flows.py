@@ -37,6 +37,10 @@ ROOM = "flow_room"
 """Constraint of what flows leave room for, whatever they cost."""
 RAYS = "flow_ray"
 """Constraint of the cuts of rays."""
+MORE = "flow_cost_more"
+"""Constraint of the cuts of further duals."""
+JOINED = "flow_joined"
+"""Constraint of the rows that join the problem; their index is the row of the whole problem."""
 
 
 def _activity(rows: sp.csr_array, low: Floats, high: Floats) -> tuple[Floats, Floats]:
@@ -89,11 +93,14 @@ class WithoutFlows:
             int(blocks),
         )
 
-    def problem(self, duals: Iterable[Floats], rays: Iterable[Floats] = ()) -> Matrix:
+    def flow_cuts(self, duals: Iterable[Floats]) -> RowBatch:
+        """What flows cost at least by further row duals."""
+        return self._cuts(duals, MORE, 1.0)
+
+    def problem(self, duals: Iterable[Floats]) -> Matrix:
         """What is bought and placed, with what the flows of each block cost (million USD) last.
 
-        `duals` are row duals of the whole problem [row], as many as it had rows then; `rays` prove
-        for other whole numbers that nothing is feasible, with either sign.
+        `duals` are row duals of the whole problem [row], as many as it had rows then.
         """
         m = self.matrix
         rest = self._rest()
@@ -115,10 +122,14 @@ class WithoutFlows:
             rows={"rest": slice(0, len(rest))},
             row_index={"rest": tuple((int(i),) for i in rest)},
         )
-        both = [sign * ray for ray in rays for sign in (1.0, -1.0)]
-        for batch in (self._room(), self._cuts(both, RAYS, 0.0), self._cuts(duals, ROWS, 1.0)):
+        for batch in (self._room(), self._cuts(duals, ROWS, 1.0)):
             small = small.with_rows(batch)
         return small
+
+    def ray_cuts(self, rays: Iterable[Floats]) -> RowBatch:
+        """What rays, with either sign, ask of what is bought and placed."""
+        both = [sign * ray for ray in rays for sign in (1.0, -1.0)]
+        return self._cuts(both, RAYS, 0.0)
 
     def _rest(self) -> Ints:
         """Rows of the whole problem without flows."""
@@ -127,25 +138,43 @@ class WithoutFlows:
     def whole_duals(self, problem: Matrix, duals: Sequence[Floats], y: Floats) -> Floats:
         """Row duals of the whole problem that prove what those of `problem` (y) prove, or more.
 
-        `problem` is that of `duals`, without rays. Its cuts have, in each block, weights that add
-        up to 1, so that duals come out whose bound is the mean of theirs, or more. A ray of the
-        problem becomes one of the whole, which proves something where it needs no cut.
+        `problem` is that of `duals`, without rays, with the rows that joined it. Its cuts have, in
+        each block, weights that add up to 1, so that duals come out whose bound is the mean of
+        theirs, or more. A ray of the problem becomes one of the whole, which proves something
+        where it needs no cut.
         """
-        m = self.matrix
-        out = np.zeros(m.shape[0])
-        out[self._rest()] = y[problem.rows["rest"]]
-        for (row,), price in zip(problem.row_index[ROOM], y[problem.rows[ROOM]], strict=True):
-            out[row] += price
-        for (k, block), weight in zip(problem.row_index[ROWS], y[problem.rows[ROWS]], strict=True):
-            if weight:
-                rows = self.rows[self.row_block == block]
-                out[rows] += weight / MILLION * self._usable(duals[k])[rows]
+        out = np.zeros(self.matrix.shape[0] + len(problem.row_index.get(JOINED, ())))
+        # Duals from before rows joined: those have the price 0.
+        y = np.concatenate([y, np.zeros(problem.shape[0] - len(y))])
+        for name in ("rest", ROOM, JOINED):
+            if name in problem.rows:
+                np.add.at(out, np.ravel(problem.row_index[name]), y[problem.rows[name]])
+        weights = y[problem.rows[ROWS]] / MILLION
+        used = np.flatnonzero(weights)
+        index = problem.row_index[ROWS]
+        for k in dict.fromkeys(index[i][0] for i in used.tolist()):
+            of_block = np.zeros(self.blocks)
+            for i in used.tolist():
+                if index[i][0] == k:
+                    of_block[index[i][1]] += weights[i]
+            out[self.rows] += of_block[self.row_block] * self._usable(duals[k])[self.rows]
         return out
 
+    def joined(self, batch: RowBatch) -> RowBatch:
+        """Rows over what is bought and placed that join the whole problem next, in the smaller one.
+
+        Raises ValueError when flows stand in them.
+        """
+        if abs(batch.a[:, self.flows]).sum():
+            raise ValueError("a row with flows in it")
+        none = sp.csr_array((len(batch.index), self.blocks))
+        a = sp.csr_array(sp.hstack([batch.a[:, self.kept], none]))
+        return replace(batch, name=JOINED, a=a)
+
     def _usable(self, given: Floats) -> Floats:
-        """Row duals of all rows [row], with 0 for rows that joined later and for what is no use."""
+        """Row duals of the split's rows [row]: 0 where none are given and for what is no use."""
         y = np.zeros(self.matrix.shape[0])
-        y[: len(given)] = given
+        y[: len(given)] = given[: len(y)]
         return usable_duals(y, self.matrix.row_lower, self.matrix.row_upper)
 
     def _room(self) -> RowBatch:
@@ -199,11 +228,6 @@ class WithoutFlows:
         stacked = sp.vstack(rows) if rows else sp.csr_array((0, len(self.kept) + self.blocks))
         most = np.full(len(least), np.inf)
         return RowBatch(name, tuple(index), sp.csr_array(stacked), np.array(least), most)
-
-    def point(self, x: Floats) -> Floats:
-        """A point of the whole problem in the columns of the smaller one."""
-        cost = (self.matrix.objective * x)[self.flows] / MILLION
-        return np.append(x[self.kept], np.bincount(self.flow_block, cost, self.blocks))
 
     def whole(self, point: Floats) -> Floats:
         """A point of the smaller problem in the columns of the whole one, without flows."""

@@ -1,35 +1,45 @@
-"""Better lots and placements near the best plan: HiGHS looks for them.
+"""Plans from lots and placements that HiGHS finds near a relaxation or the best plan.
 
-Without lazy rows it looks among the columns that the search holds, the plan's structure kept. With
-them a relaxation takes seconds, so that it looks in the problem without its flows
-(`planner.solve.flows`): an answer that breaks lazy rows gives these to the problem, and the next
-is looked for near it; one that breaks none is settled in the whole problem. Then it looks near the
-best plan's lots with more of the structure free, as long as that helps. HiGHS's own bound is not
-used.
+Without duals to go by it looks among the columns that the search holds, the plan's structure kept.
+Else it looks in the problem without its flows (`planner.solve.master`), where a relaxation takes
+little: near a leaf's relaxation whose structure is whole, without the columns that are far from
+being used. An answer that breaks lazy rows gives these to the problem, and the next is looked for
+near it; one that breaks none is settled in the whole problem. HiGHS's own bound is not used.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from planner.matrix import Matrix, RowBatch
+from planner.solve.bound import usable_duals
 from planner.solve.branch import Search
-from planner.solve.flows import WithoutFlows
-from planner.solve.options import LazyRows
+from planner.solve.prove import Leaf, Prover
 from planner.solve.session import Session
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 SHARE = 0.5
 """Share of the remaining time."""
 MOST_ROUNDS = 30
 """Times that HiGHS is asked for lots, at most."""
 NEAR = 1.0
-"""Lots by which an answer may differ from the one before it, which broke a promise, or a plan from
-the best one."""
-LEAST_GAIN = 0.05
-"""Part of the gap asked for by which a plan has to be cheaper for another search near it."""
+"""Lots by which an answer may differ from the relaxation, or from the answer before it, which
+broke a promise."""
+FAR = 1e-3
+"""Relative reduced cost of a column that is not used, from which on it is left out."""
+ENOUGH = 0.65
+"""Part of the gap asked for at which HiGHS ends: the bound of its relaxation is not yet ours."""
+ROUGH = 5e-3
+"""Gap at which HiGHS ends at first."""
+SURE = 0.2
+"""Part of the gap asked for by which flows may cost more than an answer says."""
+NODES = 40
+"""Nodes of HiGHS's after which it ends."""
 
 
 def improve(search: Search, placements: int) -> None:
@@ -38,107 +48,144 @@ def improve(search: Search, placements: int) -> None:
     The session's bounds are not what they were afterwards.
     """
     since = time.perf_counter()
-    low, high = _around(search, search.order[search.integer] < placements)
-    if search.lazy is None or not search.duals:
-        _among_held(search, low, high)
-    else:
-        limit_s = _limit_s(search)
-        ends = np.inf if limit_s is None else since + limit_s
-        _without_flows(search, search.lazy, (low, high), ends)
-        better = len(search.best_x) > 0
-        while better and search.gap > search.tolerance and time.perf_counter() < ends:
-            before = search.best
-            led = np.isin(search.order[search.integer], list(search.probed))
-            near = _around(search, led, search.order[search.integer] > placements)
-            _without_flows(search, search.lazy, near, ends)
-            better = search.best < before - LEAST_GAIN * search.tolerance * abs(before)
-    search.phases["improve"] = time.perf_counter() - since
-    search.tell("improve")
-
-
-def _around(
-    search: Search, kept: npt.NDArray[np.bool_], near: npt.NDArray[np.bool_] | None = None
-) -> tuple[Floats, Floats]:
-    """Bounds of the whole numbers: those `kept` as the best plan has them, others within `NEAR`."""
     m, integer = search.matrix, search.integer
     low, high = m.lower[integer].copy(), m.upper[integer].copy()
     if len(search.best_x):
-        best = np.round(search.best_x[integer])
-        low[kept] = high[kept] = best[kept]
-        if near is not None:
-            low[near] = np.maximum(low, best - NEAR)[near]
-            high[near] = np.minimum(high, best + NEAR)[near]
-    return low, high
-
-
-def _limit_s(search: Search) -> float | None:
-    left = search.session.stop.left_s
-    return None if left is None else SHARE * left
-
-
-def _among_held(search: Search, low: Floats, high: Floats) -> None:
-    """Ask HiGHS once, for the columns that the session of the search holds."""
-    session, integer = search.session, search.integer
-    if len(search.best_x):
-        session.hold(np.flatnonzero((search.best_x != 0.0) & ~session.active))
-    session.set_bounds(integer, low, high)
-    _, x = session.solve_mip(
+        kept = search.order[integer] < placements
+        low[kept] = high[kept] = np.round(search.best_x[integer][kept])
+    search.session.set_bounds(integer, low, high)
+    left_s = search.session.stop.left_s
+    _, x = search.session.solve_mip(
         gap=search.tolerance,
-        time_limit_s=_limit_s(search),
+        time_limit_s=None if left_s is None else SHARE * left_s,
         start=search.best_x if len(search.best_x) else None,
         on_progress=lambda primal, _dual: search.tell("improve", min(search.best, primal)),
     )
     if len(x):
         search.settle(np.round(x[integer]))
+    search.timed("improve", since)
+    search.tell("improve")
 
 
-def _without_flows(
-    search: Search, lazy: LazyRows, widest: tuple[Floats, Floats], ends: float
-) -> None:
-    """Ask HiGHS for what is bought and placed, until that keeps every promise or time `ends`."""
-    integer, (low, high) = search.integer, widest
-    rays: list[Floats] = []
+def plan_near(prover: Prover, leaf: Leaf) -> bool:
+    """Offer a plan with the structure of a leaf's relaxation, where that is whole.
+
+    Whether one was found. HiGHS's first answers are rough: what flows cost there, and the promises
+    that break, make the problem know what whole lots ask. The session's bounds are not what they
+    were afterwards.
+    """
+    search = prover.search
+    since = time.perf_counter()
+    before = search.best
+    near = _Near(prover, leaf)
+    rough = True
     for _ in range(MOST_ROUNDS):
-        left_s = ends - time.perf_counter()
-        if left_s <= 0.0 or not search.keep_going():
+        if not search.keep_going():
             break
-        split = WithoutFlows.of(search.matrix)
-        problem = split.problem(search.duals, rays)
-        session = Session(problem, search.options.threads, search.session.stop)
-        at = np.searchsorted(split.kept, integer)
-        session.set_bounds(at, low, high)
-        _, point = session.solve_mip(
-            gap=search.tolerance,
-            time_limit_s=None if np.isinf(ends) else left_s,
-            start=_start(search, split, low, high),
-            on_progress=lambda _primal, _dual: search.tell("improve"),
-        )
-        if not len(point):
-            if low is widest[0]:
+        point = near.ask(ROUGH if rough else ENOUGH * search.tolerance)
+        if point is None:
+            if not near.widen():
                 break
-            low, high = widest
             continue
-        whole = np.clip(np.round(point[at]), low, high)
-        broken = lazy(split.whole(point), exact=True)
-        if broken is not None:
-            search.join(search.session, broken)
-        else:
-            # With every column: one that holds some of them takes lots so far off for infeasible.
-            every = Session(search.matrix, search.options.threads, search.session.stop)
-            rows = search.matrix.shape[0]
-            settled = search.settle(whole, every)
-            if settled.status == "infeasible":
-                rays.append(settled.y)
-            elif search.matrix.shape[0] == rows:
-                break
+        told = near.learn(point, exact=not rough)
         search.tell("improve")
-        # What is missing is little: near these lots HiGHS is soon done.
-        low, high = np.maximum(widest[0], whole - NEAR), np.minimum(widest[1], whole + NEAR)
+        if told < SURE * search.tolerance:
+            if not rough:
+                near.finish(point)
+                if search.best < before:
+                    break
+            rough = False
+    search.timed("improve", since)
+    search.tell("improve")
+    return search.best < before
 
 
-def _start(search: Search, split: WithoutFlows, low: Floats, high: Floats) -> Floats | None:
-    """The best plan in the problem without its flows, if it is within bounds."""
-    if not len(search.best_x):
-        return None
-    best = np.round(search.best_x[search.integer])
-    return split.point(search.best_x) if ((best >= low) & (best <= high)).all() else None
+class _Near:
+    """The problem without flows near a relaxation, as far as answers have taught it."""
+
+    def __init__(self, prover: Prover, leaf: Leaf) -> None:
+        self.prover, self.search, self.master = prover, prover.search, prover.master
+        search, master, kept = self.search, self.master, prover.structure
+        whole = leaf.relaxed.x[master.at]
+        self._bounds = prover.bounds(leaf.at)
+        self._low, self._high = (side.copy() for side in self._bounds)
+        self._low[kept] = self._high[kept] = np.round(whole[kept])
+        rank = search.order[search.integer]
+        self._decides = kept | (rank > max(rank[kept], default=-1))
+        self._taught: list[RowBatch] = []
+        self._answer: Floats | None = None
+
+    def ask(self, gap: float) -> Floats | None:
+        """HiGHS's answer near the relaxation, or near the last exact answer [column]."""
+        m = self.master.problem
+        for i, batch in enumerate(self._taught):
+            m = m.with_rows(replace(batch, name=f"{batch.name} {i}"))
+        session = Session(m, self.search.options.threads, self.search.session.stop)
+        at = self.master.at
+        session.set_bounds(at, self._low, self._high)
+        result = session.solve_lp()
+        if result.status != "optimal":
+            return None
+        x = result.x[at] if self._answer is None else self._answer
+        low = np.maximum(self._low, np.floor(x + 1e-6) - NEAR)
+        high = np.minimum(self._high, np.ceil(x - 1e-6) + NEAR)
+        session.set_bounds(at, low, high)
+        unused = np.flatnonzero(far(m, result.x, result.y))
+        session.set_bounds(unused, np.zeros(len(unused)), np.zeros(len(unused)))
+        _, x = session.solve_mip(
+            gap=gap,
+            nodes=NODES,
+            on_progress=lambda _primal, _dual: self.search.tell("improve"),
+        )
+        return x if len(x) else None
+
+    def widen(self) -> bool:
+        """Look near the relaxation again; False when that was so."""
+        was, self._answer = self._answer, None
+        return was is not None
+
+    def learn(self, x: Floats, *, exact: bool) -> float:
+        """How far an answer is from keeping its word: relative cost, inf where it breaks rows.
+
+        What it breaks joins the problem, and what flows cost there; the next is looked for near it.
+        """
+        search, master = self.search, self.master
+        rows = search.matrix.shape[0]
+        broken = None
+        if search.lazy is not None:
+            broken = search.lazy(master.split.whole(x), exact=exact)
+        if broken is not None:
+            master.join(broken, rows)
+            search.join(search.session, broken)
+        result = search.relaxed(*self._fixed(x))
+        if result.status == "infeasible":
+            self._taught.append(master.split.ray_cuts([result.y]))
+        elif result.status == "optimal":
+            self._taught.append(master.split.flow_cuts([result.y]))
+        if exact:
+            self._answer = np.round(x[master.at])
+        if broken is not None or result.status != "optimal":
+            return np.inf
+        cost = float(search.matrix.objective @ result.x) + search.matrix.offset
+        said = float(master.problem.objective @ x) + master.problem.offset
+        return max(0.0, cost - said) / max(1.0, abs(cost))
+
+    def _fixed(self, x: Floats) -> tuple[Floats, Floats]:
+        """Bounds of the whole numbers with those of an answer; who carries a share stays open."""
+        answer = np.round(x[self.master.at])
+        low, high = (np.where(self._decides, answer, side) for side in self._bounds)
+        return low, high
+
+    def finish(self, x: Floats) -> None:
+        """Offer the plan of an answer."""
+        self.search.finish(*self._fixed(x))
+
+
+def far(m: Matrix, point: Floats, y: Floats) -> Bools:
+    """Columns that are no whole numbers, not used at a relaxation and far from it [column]."""
+    y = usable_duals(y, m.row_lower, m.row_upper)
+    reduced = m.objective - m.a.T @ y
+    size = np.abs(m.objective) + abs(m.a).T @ np.abs(y)
+    out: Bools = (point == 0.0) & (m.lower == 0.0) & ~m.integer
+    out &= reduced > FAR * np.maximum(size, 1.0)
+    return out

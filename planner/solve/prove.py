@@ -1,44 +1,46 @@
 """Higher bounds for a tree, from relaxations of the problem without its flows.
 
-Such a relaxation (`planner.solve.flows`) takes a tenth of a second where the whole one takes
-some, so that columns can be tried before one is branched (strong branching: D. Applegate et al.,
-The Traveling Salesman Problem, 2006). Its duals are turned into duals of the whole problem, and
-what these prove is computed there, like every bound.
+Such a relaxation (`planner.solve.master`) takes a fiftieth of a second where the whole one takes
+some, so that columns can be tried before one is branched (strong branching with pseudo-costs:
+T. Achterberg, T. Koch and A. Martin, Operations Research Letters 33, 2005). Its duals are turned
+into duals of the whole problem, and what these prove is computed there, like every bound.
 """
 
 from __future__ import annotations
 
+import heapq
 import time
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
+from planner.matrix import RowBatch
 from planner.solve.branch import Search
-from planner.solve.certificate import give_proof, node_bounds, proven_bound
-from planner.solve.flows import WithoutFlows
-from planner.solve.rounding import fractional
-from planner.solve.session import Basis, LpResult, Session
-from planner.solve.units import MILLION
+from planner.solve.certificate import node_bounds, proven_bound
+from planner.solve.master import Master, Relaxed
+from planner.solve.rounding import INTEGRAL
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-TRIED = 6
-"""Columns of a leaf whose branches are solved before one of them is chosen, at most."""
-WINDOW = 40
-"""Nodes in which the bound has to rise by `LEAST_RISE`."""
-LEAST_RISE = 0.02
-"""Part of the gap that is left: where it rises less, no more nodes are branched."""
-NO_RISE_USD = 1e3
+RELIABLE = 2
+"""Times that both branches of a column are solved before its past is believed."""
+PATIENCE = 5
+"""Columns that are tried in a row without a better one before that is taken."""
+MOST_ITERATIONS = 100
+"""Iterations of a try; the branches of the column that is taken are solved to their end."""
+LEADS = 1
+"""Ranks up to this are branched before all others: they are dear, and have few choices."""
+NO_RISE_USD = 1e4
 """Rises below this count as this."""
 EMPTY_USD = 1e12
 """Rise of a branch in which nothing is feasible."""
 
 
-Branch = tuple[LpResult, Basis]
-"""Relaxation of a branch, and where it ended."""
-
-
-class _Rises:
+class PseudoCosts:
     """How much the cost rises when a column is branched, as far as it was tried.
 
     Columns are places among the whole numbers.
@@ -54,12 +56,12 @@ class _Rises:
         part = value - np.floor(value)
         for side, (rise, way) in enumerate(zip(rises, (part, 1.0 - part), strict=True)):
             if np.isfinite(rise):
-                self._sum[side, column] += rise / way
+                self._sum[side, column] += max(0.0, rise) / way
                 self._tried[side, column] += 1.0
 
     def known(self, column: int) -> bool:
-        """Whether both branches of a column were solved somewhere."""
-        return bool(self._tried[:, column].all())
+        """Whether a column's past is believed."""
+        return bool((self._tried[:, column] >= RELIABLE).all())
 
     def scores(self, columns: Ints, x: Floats) -> Floats:
         """Product of both rises that are expected [column]; of the mean where nothing is known."""
@@ -67,151 +69,248 @@ class _Rises:
         out = np.ones(len(columns))
         for side, way in enumerate((part, 1.0 - part)):
             tried = self._tried[side]
-            mean = self._sum[side].sum() / tried.sum() if tried.any() else MILLION
+            mean = self._sum[side].sum() / tried.sum() if tried.any() else EMPTY_USD
             each = self._sum[side, columns] / np.maximum(1.0, tried[columns])
             out *= np.maximum(np.where(tried[columns] > 0.0, each, mean) * way, NO_RISE_USD)
         return out
 
 
-def _score(rises: tuple[float, float]) -> float:
-    """Product of two rises, as `_Rises.scores` has it; nothing rises by more than an empty one."""
+def score(rises: tuple[float, float]) -> float:
+    """Product of two rises, as `PseudoCosts.scores` has it; none counts as more than an empty one."""
     return float(np.prod(np.clip(rises, NO_RISE_USD, EMPTY_USD)))
 
 
-class _Prover:
-    """Branches the leaves of a search's tree without flows, with the duals that it has now."""
+@dataclass(frozen=True)
+class Leaf:
+    """A leaf, and the relaxation that was solved there."""
 
-    def __init__(self, search: Search) -> None:
-        self.search, self.tree = search, search.tree
-        self._duals = list(search.duals)
-        self._split = WithoutFlows.of(search.matrix)
-        self._problem = self._split.problem(self._duals)
-        self._cost_usd = self._problem.objective
-        self._session = Session(self._problem, search.options.threads, search.session.stop)
-        self._session.keep_costs()
-        self._at = np.searchsorted(self._split.kept, search.integer)
-        self._rises = _Rises(len(search.integer))
-        self._ended: dict[int, Branch] = {}
+    at: int
+    """Its node."""
+    relaxed: Relaxed
 
-    def _bounds(self, at: int) -> tuple[Floats, Floats]:
+
+class Prover:
+    """Branches the leaves of a search's tree without flows."""
+
+    def __init__(self, search: Search, structure: AbstractSet[int]) -> None:
+        """Take the tree as it is; columns of the ranks `structure` are branched first."""
+        self.search = search
+        self._past = PseudoCosts(len(search.integer))
+        self.structure = np.isin(search.order[search.integer], sorted(structure))
+        """Whether a whole number is structure [whole number]."""
+        self._ended: dict[int, Relaxed] = {}
+        self._least: dict[int, float] = {}
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin again with the rows and duals that the search has by now."""
+        since = time.perf_counter()
+        search = self.search
+        self.prove()
+        self.master = Master(
+            search.matrix, search.duals, search.options.threads, search.session.stop
+        )
+        self._ended = {}
+        leaves = [at for at, node in enumerate(search.tree.nodes) if node.leaf]
+        self._heap = [
+            (max(self._least.get(at, -np.inf), search.tree.nodes[at].bound), at)
+            for at in leaves
+            if search.tree.nodes[at].bound < np.inf
+        ]
+        heapq.heapify(self._heap)
+        search.timed("prove", since)
+
+    def catch_up(self, first: int) -> None:
+        """Let the rows of the whole problem from `first` on, which joined it, join ours."""
+        m = self.search.matrix
+        a = sp.csr_array(sp.csr_array(m.a)[first:])
+        index = tuple((i,) for i in range(first, m.shape[0]))
+        batch = RowBatch("joined", index, a, m.row_lower[first:], m.row_upper[first:])
+        self.master.join(batch, first)
+
+    @property
+    def cutoff(self) -> float:
+        """Cost from which on a leaf needs no branches."""
+        best = self.search.best
+        return best - self.search.tolerance * abs(best) if np.isfinite(best) else np.inf
+
+    def bounds(self, at: int) -> tuple[Floats, Floats]:
         """Bounds of the whole numbers at a node."""
-        low, high = node_bounds(self.search.matrix, self.tree.nodes, at)
+        low, high = node_bounds(self.search.matrix, self.search.tree.nodes, at)
         return low[self.search.integer], high[self.search.integer]
 
-    def _solve(self, low: Floats, high: Floats, basis: Basis | None = None) -> Branch:
-        """The relaxation within bounds of the whole numbers."""
-        self._session.set_bounds(self._at, low, high)
-        if basis is not None:
-            self._session.set_basis(basis)
-        result = self._session.solve_lp()
-        self.search.iterations += result.iterations
-        return result, self._session.basis()
-
-    def _cost(self, result: LpResult) -> float:
-        """Cost of a relaxation, USD; inf when nothing is feasible."""
-        if result.status != "optimal":
-            return np.inf
-        # Not a dot product: BLAS wakes its threads for vectors of this length.
-        return float(np.sum(self._cost_usd * result.x)) + self._problem.offset
-
-    def _whole_duals(self, result: LpResult) -> Floats:
-        """Duals, or a ray, of the whole problem; empty where there are none."""
-        if not len(result.y):
-            return result.y
-        return self._split.whole_duals(self._problem, self._duals, result.y)
-
-    def branch(self, at: int) -> bool:
-        """Branch the first leaf, or give it a higher bound; False when neither can be done."""
-        if at not in self._ended:
-            return self._begin(at)
-        result, _ = self._ended[at]
-        x = result.x[self._at]
-        columns = fractional(x, np.arange(len(x)))
-        if not len(columns):
-            return False
-        leads = np.isin(self.search.order[self.search.integer[columns]], list(self.search.probed))
-        column, branches = self._choose(at, columns[leads] if leads.any() else columns)
-        if not self.search.keep_going():
-            return False
-        del self._ended[at]
-        self.tree.pop()
-        matrix = self.search.matrix
-        bounds = node_bounds(matrix, self.tree.nodes, at)
-        integer = int(self.search.integer[column])
-        children = self.tree.children(at, integer, float(x[column]), bounds)
-        for child, (branch, basis) in zip(children, branches, strict=True):
-            y, ray = self._whole_duals(branch), branch.status == "infeasible"
-            give_proof(matrix, self.tree.nodes, child, y, ray)
-            if branch.status == "optimal":
-                self._ended[child] = branch, basis
-        # Each has the proof of its parent at least.
-        self.tree.split(at, children)
-        for child in children:
-            if self.tree.nodes[child].bound < np.inf:
-                self.tree.open(child)
-        return True
+    def first(self) -> Leaf | None:
+        """The leaf with the least cost, solved; None where none is below the cutoff."""
+        while self._heap and self.search.keep_going():
+            least, at = self._heap[0]
+            if least >= self.cutoff:
+                return None
+            if at in self._ended:
+                return Leaf(at, self._ended[at])
+            if not self._begin(at):
+                break
+        return None
 
     def _begin(self, at: int) -> bool:
-        """Solve a leaf here, and give it what that proves if it is more than is known of it."""
-        result, basis = self._solve(*self._bounds(at))
-        if result.status != "optimal":
+        """Solve a leaf that was not solved yet; False when that was stopped."""
+        relaxed = self.master.solve(*self.bounds(at))
+        if np.isnan(relaxed.cost_usd):
             return False
-        self._ended[at] = result, basis
-        y, matrix = self._whole_duals(result), self.search.matrix
-        bound = proven_bound(matrix, y, False, node_bounds(matrix, self.tree.nodes, at))
-        if bound > self.tree.nodes[at].bound:
-            self.tree.lift(at, y, bound)
+        least = self._drop(at)
+        self._note(at, relaxed, least)
         return True
 
-    def _choose(self, at: int, columns: Ints) -> tuple[int, list[Branch]]:
-        """The column that lifts both branches most, as far as can be told, and its branches."""
-        result, _ = self._ended[at]
-        x = result.x[self._at]
-        scores = self._rises.scores(columns, x)
-        first = np.argsort(-scores, kind="stable")[:TRIED]
-        tried: dict[int, list[Branch]] = {}
-        for i in first.tolist():
-            column = int(columns[i])
-            if not self._rises.known(column):
-                tried[column] = self._branches(at, column)
-                rises = [self._cost(branch) - self._cost(result) for branch, _ in tried[column]]
-                scores[i] = _score((rises[0], rises[1]))
-            if not self.search.keep_going():
-                break
-        best = int(columns[first[np.argmax(scores[first])]])
-        return best, tried[best] if best in tried else self._branches(at, best)
+    def _drop(self, at: int) -> float:
+        """Take a leaf out of the open ones, and say what it costs at least."""
+        least = next((cost for cost, other in self._heap if other == at), -np.inf)
+        self._heap = [(cost, other) for cost, other in self._heap if other != at]
+        heapq.heapify(self._heap)
+        return least
 
-    def _branches(self, at: int, column: int) -> list[Branch]:
-        """Both branches of a column at a leaf; what they cost is noted."""
-        result, basis = self._ended[at]
-        value = float(result.x[self._at[column]])
-        low, high = self._bounds(at)
+    def _note(self, at: int, relaxed: Relaxed, least: float) -> None:
+        """Keep what was solved at a leaf, which costs `least` at least."""
+        self._ended[at] = relaxed
+        self._least[at] = max(least, relaxed.cost_usd)
+        if relaxed.cost_usd < np.inf:
+            heapq.heappush(self._heap, (self._least[at], at))
+
+    def is_whole(self, leaf: Leaf) -> bool:
+        """Whether the structure is whole at a leaf."""
+        return not self.structure[self._fractional(leaf.relaxed)].any()
+
+    def _fractional(self, relaxed: Relaxed) -> Ints:
+        x = relaxed.x[self.master.at]
+        return np.flatnonzero(np.abs(x - np.round(x)) > INTEGRAL)
+
+    def branch(self, leaf: Leaf) -> bool:
+        """Branch a leaf until two of its branches are open; False when it is whole."""
+        at, relaxed = leaf.at, leaf.relaxed
+        least = self._drop(at)
+        while True:
+            columns = self._fractional(relaxed)
+            if not len(columns):
+                return False
+            column, branches = self._choose(at, relaxed, self._leading(columns))
+            if any(np.isnan(branch.cost_usd) for branch in branches):
+                # Stopped in the middle: the leaf stays.
+                heapq.heappush(self._heap, (least, at))
+                return True
+            value = float(relaxed.x[self.master.at[column]])
+            search, nodes = self.search, self.search.tree.nodes
+            whole = node_bounds(search.matrix, nodes, at)
+            children = search.tree.halve(at, int(search.integer[column]), value, whole)
+            self._ended.pop(at, None)
+            alive = [b.cost_usd < self.cutoff for b in branches]
+            for child, branch in zip(children, branches, strict=True):
+                self._note(child, branch, least)
+            if sum(alive) != 1:
+                return True
+            at, relaxed = children[alive.index(True)], branches[alive.index(True)]
+            least = self._drop(at)
+
+    def _leading(self, columns: Ints) -> Ints:
+        """Those of some columns that are branched first."""
+        rank = self.search.order[self.search.integer[columns]]
+        for first in (rank <= LEADS, self.structure[columns]):
+            if first.any():
+                return columns[first]
+        return columns
+
+    def dive(self, at: int) -> Leaf | None:
+        """Branch a leaf and the cheaper of its branches until the structure is whole there."""
+        while self.search.keep_going():
+            if at not in self._ended and not self._begin(at):
+                return None
+            leaf = Leaf(at, self._ended[at])
+            if leaf.relaxed.cost_usd == np.inf:
+                return None
+            if self.is_whole(leaf):
+                return leaf
+            before = len(self.search.tree.nodes)
+            self.branch(leaf)
+            children = [i for i in range(before, len(self.search.tree.nodes)) if i in self._ended]
+            if not children:
+                return None
+            at = min(children, key=lambda i: (self._ended[i].cost_usd, i))
+        return None
+
+    def _choose(self, at: int, relaxed: Relaxed, columns: Ints) -> tuple[int, list[Relaxed]]:
+        """The column that lifts both branches most, as far as can be told, and its branches."""
+        x = relaxed.x[self.master.at]
+        scores = self._past.scores(columns, x)
+        rank = self.search.order[self.search.integer[columns]]
+        order = np.lexsort((columns, rank, -scores))
+        best: tuple[float, int, list[Relaxed]] = (-1.0, -1, [])
+        waited = 0
+        for i in order.tolist():
+            column, branches = int(columns[i]), []
+            if not self._past.known(column):
+                branches = self._branches(at, relaxed, column, MOST_ITERATIONS)
+                costs = [branch.cost_usd for branch in branches]
+                if np.isnan(costs).any() or max(costs) >= self.cutoff:
+                    best = np.inf, column, branches
+                    break
+                scores[i] = score((costs[0] - relaxed.cost_usd, costs[1] - relaxed.cost_usd))
+            waited += 1
+            if scores[i] > best[0]:
+                best, waited = (float(scores[i]), column, branches), 0
+            if waited >= PATIENCE:
+                break
+        _, column, branches = best
+        return column, self._branches(at, relaxed, column, None, branches)
+
+    def _branches(
+        self,
+        at: int,
+        relaxed: Relaxed,
+        column: int,
+        most: int | None,
+        begun: Sequence[Relaxed] = (),
+    ) -> list[Relaxed]:
+        """Both branches of a column at a leaf; what they cost is noted.
+
+        With `most` iterations each; without, what is `begun` is gone on with.
+        """
+        value = float(relaxed.x[self.master.at[column]])
+        low, high = self.bounds(at)
         below, above = high.copy(), low.copy()
         below[column], above[column] = np.floor(value), np.floor(value) + 1.0
-        out = [self._solve(low, below, basis), self._solve(above, high, basis)]
-        rises = [self._cost(branch) - self._cost(result) for branch, _ in out]
-        self._rises.learn(column, value, (rises[0], rises[1]))
+        marks = [branch.mark for branch in begun] or [relaxed.mark] * 2
+        out = [
+            self.master.solve(*sides, mark, most)
+            for sides, mark in zip(((low, below), (above, high)), marks, strict=True)
+        ]
+        rises = [branch.cost_usd - relaxed.cost_usd for branch in out]
+        self._past.learn(column, value, (rises[0], rises[1]))
         return out
 
+    def prove(self) -> None:
+        """Give the leaves of the tree the proofs of what was solved there."""
+        tree, matrix = self.search.tree, self.search.matrix
+        for at, relaxed in self._ended.items():
+            ray = relaxed.cost_usd == np.inf
+            y = self.master.whole_duals(relaxed.y)
+            bound = proven_bound(matrix, y, ray, node_bounds(matrix, tree.nodes, at))
+            if bound > tree.nodes[at].bound:
+                tree.lift(at, y, bound, ray=ray)
 
-def prove(search: Search) -> None:
-    """Branch the leaves with the least bounds, until the gap is reached or the bound is slow.
 
-    Every leaf stays open for the search.
+def prove(prover: Prover, *, to_structure: bool = False) -> Leaf | None:
+    """Branch until every leaf costs the cutoff, and prove it.
+
+    With `to_structure`, until the first leaf has a whole structure, which is returned.
     """
-    if not search.duals:
-        return
+    search = prover.search
     since = time.perf_counter()
-    prover = _Prover(search)
-    before, nodes = search.bound, 0
-    while search.gap > search.tolerance and search.keep_going():
-        at = search.tree.first
-        if at is None or not prover.branch(at):
+    leaf = prover.first()
+    while leaf is not None and not (to_structure and prover.is_whole(leaf)):
+        if not prover.branch(leaf):
             break
         search.tell("prove")
-        nodes += 1
-        if nodes % WINDOW == 0:
-            if search.bound - before < LEAST_RISE * (search.best - search.bound):
-                break
-            before = search.bound
-    search.phases["prove"] = search.phases.get("prove", 0.0) + time.perf_counter() - since
+        leaf = prover.first()
+    prover.prove()
+    search.iterations += prover.master.iterations
+    prover.master.iterations = 0
+    search.timed("prove", since)
+    search.tell("prove")
+    return leaf

@@ -18,9 +18,9 @@ from planner.matrix import Matrix, RowBatch
 from planner.solve.branch import Search
 from planner.solve.certificate import Node
 from planner.solve.improve import improve
+from planner.solve.parts import by_parts
 from planner.solve.mip import Ask, Found, by_highs, found_by
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, Start
-from planner.solve.prove import prove
 from planner.solve.resume import Carried, Warm, resume
 from planner.solve.session import Basis, Session
 from planner.solve.sift import SIFTED
@@ -42,6 +42,8 @@ STRUCTURE = (
 """Components that are branched first, in this order: what is dear and has few choices leads."""
 PLACEMENTS = len(STRUCTURE)
 """Rank of placements: binaries that are no structure."""
+DECIDED = frozenset({0, 1, 2, PLACEMENTS})
+"""Ranks that are decided before lots; who carries a share costs nothing, and follows from flows."""
 PROBED = frozenset({0, 1, PLACEMENTS})
 """Ranks whose columns a dive rounds one at a time, trying what excludes them."""
 
@@ -192,12 +194,10 @@ def solve_matrix(
             if dives:
                 if small:
                     search.branch(10**9)
+                elif search.duals:
+                    by_parts(search, DECIDED)
                 else:
-                    # From another solve's plan few duals are known yet: nodes give more.
-                    fresh = carried is None and hot is None
-                    search.branch(FIRST_NODES, to_plan=lazy is not None and fresh)
-                if search.gap > search.tolerance and search.keep_going():
-                    prove(search)
+                    search.branch(FIRST_NODES)
                 if search.gap > search.tolerance and search.keep_going():
                     improve(search, PLACEMENTS)
                     search.branch(10**9)

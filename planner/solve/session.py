@@ -61,6 +61,10 @@ class Basis:
     """Status [row]."""
 
 
+Mark = tuple[Any, int]
+"""A basis as HiGHS gives it, and the number of rows then."""
+
+
 class Session:
     """A problem held in HiGHS. Not safe to share between threads."""
 
@@ -92,6 +96,7 @@ class Session:
         self.stop = stop or Stop()
         self.threads = threads
         self._widened = False
+        self._low, self._high = matrix.lower.copy(), matrix.upper.copy()
         self._column, self._row = scales(matrix)
         # highspy ships incomplete types.
         self._highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
@@ -180,6 +185,7 @@ class Session:
 
     def set_bounds(self, columns: Ints, low: Floats, high: Floats) -> None:
         """Change the bounds of columns that are held, in the matrix's units."""
+        self._low[columns], self._high[columns] = low, high
         scale = self._column[columns]
         self._highs.changeColsBounds(len(columns), self._placed(columns), low / scale, high / scale)
 
@@ -230,6 +236,18 @@ class Session:
         start.valid, start.alien = True, mend
         self._highs.setBasis(start)
 
+    def mark(self) -> Mark:
+        """Where the last solve ended, to come back to at no cost; `Basis` is for other sessions."""
+        return self._highs.getBasis(), self.matrix.shape[0]
+
+    def back(self, mark: Mark) -> None:
+        """Start the next solve from a mark of this session; rows that joined since are slack."""
+        basis, rows = mark
+        more = self.matrix.shape[0] - rows
+        if more:
+            basis.row_status = [*basis.row_status, *[KINDS[BASIC]] * more]
+        self._highs.setBasis(basis)
+
     def solve_lp(self, time_limit_s: float | None = None, *, heed_stop: bool = True) -> LpResult:
         """Solve the relaxation with the current bounds, from the current basis.
 
@@ -262,10 +280,19 @@ class Session:
             y = usable_duals(result.y, m.row_lower, m.row_upper)
             reduced = (m.objective - m.a.T @ y) * self._column / MILLION
             return np.flatnonzero(away & (reduced < -_PRICE))
-        held = np.where(self._place >= 0, m.upper, 0.0)
-        ray = proving_ray(m.a, (m.row_lower, m.row_upper), (m.lower, held), result.y)
+        held = np.where(self._place >= 0, self._high, 0.0)
+        ray = proving_ray(m.a, (m.row_lower, m.row_upper), (self._low, held), result.y)
         helps = m.a.T @ ray
         return np.flatnonzero(away & (helps > _PRICE * float(np.abs(ray).max(initial=0.0))))
+
+    def limit_iterations(self, most: int | None) -> None:
+        """End a relaxation after so many simplex iterations ("limit"); None without a limit."""
+        limit = highspy.kHighsIInf if most is None else most
+        self._highs.setOptionValue("simplex_iteration_limit", limit)
+
+    def dual_cost(self) -> float:
+        """Cost of the basis at which the dual simplex was ended, USD: the relaxation's at least."""
+        return float(self._highs.getInfo().objective_function_value) * MILLION
 
     def _solve_held(self, time_limit_s: float | None) -> LpResult:
         """The relaxation over the columns that are held."""
@@ -355,10 +382,12 @@ class Session:
         time_limit_s: float | None = None,
         start: Floats | None = None,
         on_progress: Callable[[float, float], None] | None = None,
+        nodes: int | None = None,
     ) -> tuple[str, Floats]:
         """Solve with whole numbers; returns a status and the best point found (may be empty).
 
-        Integrality is put on for this call only.
+        It ends after so many `nodes`. Integrality is put on for this call
+        only.
         """
         h = self._highs
         use_threads(self.threads)
@@ -366,6 +395,7 @@ class Session:
         whole = np.where(self.matrix.integer[self._at], 1, 0).astype(np.uint8)
         h.changeColsIntegrality(n, np.arange(n, dtype=np.int32), whole)
         h.setOptionValue("mip_rel_gap", gap)
+        h.setOptionValue("mip_max_nodes", highspy.kHighsIInf if nodes is None else nodes)
         # A search counts its own seconds, unlike a relaxation.
         h.setOptionValue("time_limit", 1e30 if time_limit_s is None else max(time_limit_s, 0.01))
         self._watch.on_mip = on_progress

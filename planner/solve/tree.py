@@ -60,11 +60,27 @@ class Tree:
             if node.leaf and node.bound < np.inf:
                 self.open(at)
 
-    def lift(self, at: int, y: Floats, bound: float) -> None:
-        """Give an open leaf other duals, which prove more."""
-        self._close(at)
-        self.nodes[at].y, self.nodes[at].ray, self.nodes[at].bound = y, False, bound
-        self.open(at)
+    def lift(self, at: int, y: Floats, bound: float, *, ray: bool = False) -> None:
+        """Give an open leaf other duals (or a ray), which prove more; an empty one is closed."""
+        self.close(at)
+        self.nodes[at].y, self.nodes[at].ray, self.nodes[at].bound = y, ray, bound
+        if bound < np.inf:
+            self.open(at)
+
+    def halve(
+        self, at: int, column: int, value: float, bounds: tuple[Floats, Floats]
+    ) -> tuple[int, int]:
+        """Split an open leaf below and above a column's value; both are open, with its proof."""
+        self.close(at)
+        node = self.nodes[at]
+        below, above = self.children(at, column, value, bounds)
+        for child in (below, above):
+            # What proves a bound of the parent proves as much of its children.
+            self.nodes[child].y, self.nodes[child].bound = node.y, node.bound
+            self.open(child)
+        self._ended.pop(at, None)
+        node.leaf, node.y = False, np.zeros(0)
+        return below, above
 
     def children(
         self, at: int, column: int, value: float, bounds: tuple[Floats, Floats]
@@ -86,7 +102,7 @@ class Tree:
         if any(self.nodes[child].bound == -np.inf for child in children):
             for child in children:
                 if child in (open_ for _, open_ in self._heap):
-                    self._close(child)
+                    self.close(child)
                 self._ended.pop(child, None)
             del self.nodes[-2:]
             return False
@@ -95,6 +111,7 @@ class Tree:
         self.nodes[at].y = np.zeros(0)
         return True
 
-    def _close(self, at: int) -> None:
+    def close(self, at: int) -> None:
+        """Take a leaf out of the open ones."""
         self._heap.remove((self.nodes[at].bound, at))
         heapq.heapify(self._heap)

@@ -1,0 +1,160 @@
+"""The problem without its flows, held in HiGHS with those of its rows that have mattered so far.
+
+Of the cuts that say what flows cost (`planner.solve.flows`) most are never binding, and they are
+dense; a relaxation that holds some dozens of them, and takes in what a point breaks, is solved in
+a quarter of the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from planner.matrix import Matrix, RowBatch
+from planner.solve.flows import JOINED, ROOM, ROWS, WithoutFlows
+from planner.solve.session import Mark, Session
+from planner.solve.watch import Stop
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+HELD_DUALS = 2
+"""Duals, of the last ones, whose cuts are held from the beginning."""
+BROKEN = 1e-2
+"""Break of a row, in its unit (million USD, chips), up to which it counts as kept."""
+MOST_ROWS = 40
+"""Rows that join at a time, at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Relaxed:
+    """A relaxation of the problem without flows."""
+
+    cost_usd: float
+    """Its cost; inf where nothing is feasible, nan where it was not solved."""
+    x: Floats
+    """Its point [column of the smaller problem]; empty where there is none."""
+    y: Floats
+    """Row duals [row of the smaller problem], or a ray where nothing is feasible."""
+    mark: Mark
+    """Where it ended."""
+    done: bool = True
+    """Whether it was solved to its end."""
+
+
+class Master:
+    """What is bought and placed, with what flows cost as far as row duals know."""
+
+    def __init__(
+        self, matrix: Matrix, duals: Iterable[Floats], threads: int, stop: Stop | None = None
+    ) -> None:
+        """Make the smaller problem of a whole one from row duals of its relaxations."""
+        self.duals = list(duals)
+        self.split = WithoutFlows.of(matrix)
+        self.problem = self.split.problem(self.duals)
+        self.whole = np.flatnonzero(matrix.integer)
+        """Whole-number columns of the whole problem."""
+        self.at = np.searchsorted(self.split.kept, self.whole)
+        """The same in the smaller one."""
+        self.iterations = 0
+        m = self.problem
+        held = np.zeros(m.shape[0], dtype=bool)
+        held[m.rows["rest"]] = True
+        last = len(self.duals) - HELD_DUALS
+        held[m.rows[ROWS]] = [k >= last for k, _ in m.row_index[ROWS]]
+        self._held = np.flatnonzero(held)
+        self._row = sp.csr_array(m.a)
+        self._wait(np.flatnonzero(~held))
+        self._cost = m.objective
+        self.session = Session(self._with(self._held), threads, stop)
+        self.session.solve_lp()
+        self.session.keep_costs()
+
+    def _wait(self, rows: Ints) -> None:
+        """Rows that are not held."""
+        self._waiting = rows
+        self._waiting_a = self._row[rows]
+
+    def _with(self, rows: Ints) -> Matrix:
+        """The smaller problem with some of its rows."""
+        m = self.problem
+        return replace(
+            m,
+            a=sp.csc_array(self._row[rows]),
+            row_lower=m.row_lower[rows],
+            row_upper=m.row_upper[rows],
+            rows={},
+            row_index={},
+        )
+
+    def join(self, batch: RowBatch, first: int) -> None:
+        """Let rows that join the whole problem as its rows from `first` on join this one."""
+        index = tuple((first + i,) for i in range(len(batch.index)))
+        ours = replace(self.split.joined(batch), index=index)
+        before = self.problem.shape[0]
+        self.problem = self.problem.with_rows(ours)
+        self._row = sp.csr_array(sp.vstack([self._row, ours.a]))
+        self._hold(np.arange(before, self.problem.shape[0]))
+
+    def _hold(self, rows: Ints) -> None:
+        """Let the session hold rows of the problem."""
+        m = self.problem
+        index = tuple((int(i),) for i in rows)
+        self.session.add_rows(
+            RowBatch("held", index, self._row[rows], m.row_lower[rows], m.row_upper[rows])
+        )
+        self._held = np.concatenate([self._held, rows])
+
+    def solve(
+        self, low: Floats, high: Floats, mark: Mark | None = None, most: int | None = None
+    ) -> Relaxed:
+        """The relaxation within bounds of the whole numbers, from a mark or where the last ended.
+
+        After `most` iterations it is left unfinished: no point, and what it costs at least.
+        """
+        self.session.set_bounds(self.at, low, high)
+        if mark is not None:
+            self.session.back(mark)
+        self.session.limit_iterations(most)
+        while True:
+            result = self.session.solve_lp()
+            self.iterations += result.iterations
+            if result.status != "optimal" or most is not None or not self._take_in(result.x):
+                break
+        self.session.limit_iterations(None)
+        if result.status == "limit" and most is not None and not self.session.stop.is_set():
+            least = self.session.dual_cost()
+            return Relaxed(least, result.x, np.zeros(0), self.session.mark(), done=False)
+        y = np.zeros(self.problem.shape[0])
+        if len(result.y):
+            y[self._held] = result.y
+        # Not a dot product: BLAS wakes its threads for vectors of this length.
+        cost = {
+            "optimal": lambda: float(np.sum(self._cost * result.x)) + self.problem.offset,
+            "infeasible": lambda: np.inf,
+        }.get(result.status, lambda: np.nan)()
+        return Relaxed(cost, result.x, y, self.session.mark())
+
+    def _take_in(self, x: Floats) -> bool:
+        """Hold the rows that a point breaks most, and say whether there are any."""
+        m, rows = self.problem, self._waiting
+        activity = self._waiting_a @ x
+        off = np.maximum(m.row_lower[rows] - activity, activity - m.row_upper[rows])
+        broken = np.flatnonzero(off > BROKEN)
+        if not len(broken):
+            return False
+        worst = broken[np.argsort(-off[broken], kind="stable")][:MOST_ROWS]
+        taken = np.sort(rows[worst])
+        self._wait(np.setdiff1d(rows, taken))
+        self._hold(taken)
+        return True
+
+    def whole_duals(self, y: Floats) -> Floats:
+        """Row duals, or a ray, of the whole problem that prove what those of this one prove."""
+        return self.split.whole_duals(self.problem, self.duals, y)
+
+
+__all__ = ["JOINED", "ROOM", "Master", "Relaxed"]
