@@ -180,7 +180,7 @@ class Rounds:
             self._transports[t] = self.new_transport(t)
         return self._transports[t]
 
-    def new_transport(self, t: int, *, plain: bool = False) -> Transport:
+    def new_transport(self, t: int, *, plain: bool = True) -> Transport:
         """A problem of a period; `plain` as `Transport` has it."""
         gates = self.asked.gates
         return Transport(self.asked.rate[:, :, t], gates.at(t), len(gates.row), plain=plain)

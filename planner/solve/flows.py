@@ -37,8 +37,6 @@ ROOM = "flow_room"
 """Constraint of what flows leave room for, whatever they cost."""
 RAYS = "flow_ray"
 """Constraint of the cuts of rays."""
-MORE = "flow_cost_more"
-"""Constraint of the cuts of further duals."""
 JOINED = "flow_joined"
 """Constraint of the rows that join the problem; their index is the row of the whole problem."""
 
@@ -93,9 +91,10 @@ class WithoutFlows:
             int(blocks),
         )
 
-    def flow_cuts(self, duals: Iterable[Floats]) -> RowBatch:
-        """What flows cost at least by further row duals."""
-        return self._cuts(duals, MORE, 1.0)
+    def flow_cuts(self, duals: Iterable[Floats], first: int) -> RowBatch:
+        """What flows cost at least by further row duals, the first of which has place `first`."""
+        cuts = self._cuts(duals, ROWS, 1.0)
+        return replace(cuts, index=tuple((first + k, block) for k, block in cuts.index))
 
     def problem(self, duals: Iterable[Floats]) -> Matrix:
         """What is bought and placed, with what the flows of each block cost (million USD) last.
@@ -135,29 +134,32 @@ class WithoutFlows:
         """Rows of the whole problem without flows."""
         return np.setdiff1d(np.arange(self.matrix.shape[0]), self.rows)
 
-    def whole_duals(self, problem: Matrix, duals: Sequence[Floats], y: Floats) -> Floats:
+    def whole_duals(
+        self, problem: Matrix, duals: Sequence[Floats], y: Floats, rows: int
+    ) -> Floats:
         """Row duals of the whole problem that prove what those of `problem` (y) prove, or more.
 
-        `problem` is that of `duals`, without rays, with the rows that joined it. Its cuts have, in
+        The whole problem has so many `rows` by now. `problem` is that of `duals`, without rays, with the rows that joined it. Its cuts have, in
         each block, weights that add up to 1, so that duals come out whose bound is the mean of
         theirs, or more. A ray of the problem becomes one of the whole, which proves something
         where it needs no cut.
         """
-        out = np.zeros(self.matrix.shape[0] + len(problem.row_index.get(JOINED, ())))
-        # Duals from before rows joined: those have the price 0.
         y = np.concatenate([y, np.zeros(problem.shape[0] - len(y))])
-        for name in ("rest", ROOM, JOINED):
-            if name in problem.rows:
-                np.add.at(out, np.ravel(problem.row_index[name]), y[problem.rows[name]])
-        weights = y[problem.rows[ROWS]] / MILLION
-        used = np.flatnonzero(weights)
-        index = problem.row_index[ROWS]
-        for k in dict.fromkeys(index[i][0] for i in used.tolist()):
-            of_block = np.zeros(self.blocks)
-            for i in used.tolist():
-                if index[i][0] == k:
-                    of_block[index[i][1]] += weights[i]
-            out[self.rows] += of_block[self.row_block] * self._usable(duals[k])[self.rows]
+        out = np.zeros(rows)
+        for name, span in problem.rows.items():
+            index = problem.row_index[name]
+            used = np.flatnonzero(y[span])
+            if name.split()[0] != ROWS:
+                for i in used.tolist():
+                    out[index[i][0]] += y[span][i]
+                continue
+            weights = y[span] / MILLION
+            for k in dict.fromkeys(index[i][0] for i in used.tolist()):
+                of_block = np.zeros(self.blocks)
+                for i in used.tolist():
+                    if index[i][0] == k:
+                        of_block[index[i][1]] += weights[i]
+                out[self.rows] += of_block[self.row_block] * self._usable(duals[k])[self.rows]
         return out
 
     def joined(self, batch: RowBatch) -> RowBatch:

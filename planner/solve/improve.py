@@ -25,6 +25,8 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 SHARE = 0.5
 """Share of the remaining time."""
+MOST_LESSONS = 6
+"""Rough answers near one leaf, at most."""
 MOST_ROUNDS = 30
 """Times that HiGHS is asked for lots, at most."""
 NEAR = 1.0
@@ -38,8 +40,8 @@ ROUGH = 5e-3
 """Gap at which HiGHS ends at first."""
 SURE = 0.2
 """Part of the gap asked for by which flows may cost more than an answer says."""
-NODES = 40
-"""Nodes of HiGHS's after which it ends."""
+NODES = 1
+"""Nodes of HiGHS's after which it ends: its heuristics at the root find what there is."""
 
 
 def improve(search: Search, placements: int) -> None:
@@ -67,40 +69,46 @@ def improve(search: Search, placements: int) -> None:
     search.tell("improve")
 
 
-def plan_near(prover: Prover, leaf: Leaf) -> bool:
-    """Offer a plan with the structure of a leaf's relaxation, where that is whole.
+def teach(prover: Prover, leaf: Leaf) -> None:
+    """Learn what flows cost at whole lots near a leaf's relaxation whose structure is whole.
 
-    Whether one was found. HiGHS's first answers are rough: what flows cost there, and the promises
-    that break, make the problem know what whole lots ask. The session's bounds are not what they
-    were afterwards.
+    From rough answers of HiGHS's, which take half a second each. The session's bounds are not what
+    they were afterwards.
     """
-    search = prover.search
-    since = time.perf_counter()
-    before = search.best
-    near = _Near(prover, leaf)
-    rough = True
+    search, since = prover.search, time.perf_counter()
+    near = Near(prover, leaf)
+    for _ in range(MOST_LESSONS):
+        point = near.ask(ROUGH) if search.keep_going() else None
+        if point is None or near.learn(point, exact=False) < SURE * search.tolerance:
+            break
+        search.tell("improve")
+    search.timed("improve", since)
+
+
+def plan_near(prover: Prover, leaf: Leaf) -> None:
+    """Offer a plan near a leaf's relaxation, with its structure, which has to be whole.
+
+    The session's bounds are not what they were afterwards.
+    """
+    search, since, before = prover.search, time.perf_counter(), prover.search.best
+    near = Near(prover, leaf)
     for _ in range(MOST_ROUNDS):
         if not search.keep_going():
             break
-        point = near.ask(ROUGH if rough else ENOUGH * search.tolerance)
+        point = near.ask(ENOUGH * search.tolerance)
         if point is None:
             if not near.widen():
                 break
-            continue
-        told = near.learn(point, exact=not rough)
+        elif near.learn(point, exact=True) < SURE * search.tolerance:
+            near.finish(point)
+            if search.best < before:
+                break
         search.tell("improve")
-        if told < SURE * search.tolerance:
-            if not rough:
-                near.finish(point)
-                if search.best < before:
-                    break
-            rough = False
     search.timed("improve", since)
     search.tell("improve")
-    return search.best < before
 
 
-class _Near:
+class Near:
     """The problem without flows near a relaxation, as far as answers have taught it."""
 
     def __init__(self, prover: Prover, leaf: Leaf) -> None:
@@ -147,27 +155,25 @@ class _Near:
     def learn(self, x: Floats, *, exact: bool) -> float:
         """How far an answer is from keeping its word: relative cost, inf where it breaks rows.
 
-        What it breaks joins the problem, and what flows cost there; the next is looked for near it.
+        What it breaks joins the problem, and what flows cost there; the next is looked for near it
+        where it was held against all rows (`exact`).
         """
         search, master = self.search, self.master
-        rows = search.matrix.shape[0]
         broken = None
         if search.lazy is not None:
             broken = search.lazy(master.split.whole(x), exact=exact)
         if broken is not None:
-            master.join(broken, rows)
             search.join(search.session, broken)
         result = search.relaxed(*self._fixed(x))
         if result.status == "infeasible":
             self._taught.append(master.split.ray_cuts([result.y]))
-        elif result.status == "optimal":
-            self._taught.append(master.split.flow_cuts([result.y]))
+        said = float(master.problem.objective @ x) + master.problem.offset
+        self.prover.catch_up()
         if exact:
             self._answer = np.round(x[master.at])
         if broken is not None or result.status != "optimal":
             return np.inf
         cost = float(search.matrix.objective @ result.x) + search.matrix.offset
-        said = float(master.problem.objective @ x) + master.problem.offset
         return max(0.0, cost - said) / max(1.0, abs(cost))
 
     def _fixed(self, x: Floats) -> tuple[Floats, Floats]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from planner.matrix import Matrix, RowBatch
-from planner.solve.flows import JOINED, ROOM, ROWS, WithoutFlows
+from planner.solve.flows import JOINED, ROWS, WithoutFlows
 from planner.solve.session import Mark, Session
 from planner.solve.watch import Stop
 
@@ -55,6 +55,8 @@ class Master:
         self.duals = list(duals)
         self.split = WithoutFlows.of(matrix)
         self.problem = self.split.problem(self.duals)
+        self.known = matrix.shape[0]
+        """Rows of the whole problem that are known here."""
         self.whole = np.flatnonzero(matrix.integer)
         """Whole-number columns of the whole problem."""
         self.at = np.searchsorted(self.split.kept, self.whole)
@@ -90,14 +92,30 @@ class Master:
             row_index={},
         )
 
-    def join(self, batch: RowBatch, first: int) -> None:
-        """Let rows that join the whole problem as its rows from `first` on join this one."""
-        index = tuple((first + i,) for i in range(len(batch.index)))
-        ours = replace(self.split.joined(batch), index=index)
+    def catch_up(self, matrix: Matrix, duals: Iterable[Floats]) -> None:
+        """Take in the rows that have joined the whole problem since, and duals not known yet."""
+        first = self.known
+        if matrix.shape[0] > first:
+            a = sp.csr_array(sp.csr_array(matrix.a)[first:])
+            index = tuple((i,) for i in range(first, matrix.shape[0]))
+            sides = matrix.row_lower[first:], matrix.row_upper[first:]
+            self.known = matrix.shape[0]
+            rows = self._join(self.split.joined(RowBatch(JOINED, index, a, *sides)))
+            self._hold(rows)
+        known = {id(y) for y in self.duals}
+        more = [y for y in duals if id(y) not in known]
+        if more:
+            rows = self._join(self.split.flow_cuts(more, len(self.duals)))
+            self.duals += more
+            self._wait(np.concatenate([self._waiting, rows]))
+
+    def _join(self, batch: RowBatch) -> Ints:
+        """Let rows join the problem under a name of their own; where they stand."""
         before = self.problem.shape[0]
-        self.problem = self.problem.with_rows(ours)
-        self._row = sp.csr_array(sp.vstack([self._row, ours.a]))
-        self._hold(np.arange(before, self.problem.shape[0]))
+        named = replace(batch, name=f"{batch.name} {before}")
+        self.problem = self.problem.with_rows(named)
+        self._row = sp.csr_array(sp.vstack([self._row, batch.a]))
+        return np.arange(before, self.problem.shape[0])
 
     def _hold(self, rows: Ints) -> None:
         """Let the session hold rows of the problem."""
@@ -154,7 +172,4 @@ class Master:
 
     def whole_duals(self, y: Floats) -> Floats:
         """Row duals, or a ray, of the whole problem that prove what those of this one prove."""
-        return self.split.whole_duals(self.problem, self.duals, y)
-
-
-__all__ = ["JOINED", "ROOM", "Master", "Relaxed"]
+        return self.split.whole_duals(self.problem, self.duals, y, self.known)

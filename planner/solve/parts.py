@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from planner.solve.branch import Search
-from planner.solve.improve import plan_near
+from planner.solve.improve import plan_near, teach
 from planner.solve.prove import Leaf, Prover, prove
 
 MOST_SETTLED = 3
@@ -23,16 +23,21 @@ def by_parts(search: Search, structure: AbstractSet[int]) -> None:
     `structure` are the ranks of what is decided before lots.
     """
     prover = Prover(search, structure)
+    taught: set[bytes] = set()
     while search.gap > search.tolerance and search.keep_going():
         leaf = prove(prover, to_structure=True)
         if leaf is None:
             break
-        whole = _settled(search, prover, leaf)
-        if whole is None or not plan_near(prover, whole):
-            break
-        prover.renew()
-        if prove(prover) is not None:
-            break
+        which = prover.structure_of(leaf)
+        if which in taught:
+            plan_near(prover, leaf)
+            prover.tried.add(which)
+            continue
+        taught.add(which)
+        below = _settled(search, prover, leaf)
+        if below is not None:
+            teach(prover, below)
+            taught.add(prover.structure_of(below))
 
 
 def _settled(search: Search, prover: Prover, leaf: Leaf) -> Leaf | None:
@@ -42,7 +47,7 @@ def _settled(search: Search, prover: Prover, leaf: Leaf) -> Leaf | None:
     """
     for _ in range(MOST_SETTLED):
         search.resolve(leaf.at)
-        prover.renew()
+        prover.catch_up()
         below = prover.dive(leaf.at)
         if below is None or below.at == leaf.at:
             return below

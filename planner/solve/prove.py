@@ -16,9 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
-from planner.matrix import RowBatch
 from planner.solve.branch import Search
 from planner.solve.certificate import node_bounds, proven_bound
 from planner.solve.master import Master, Relaxed
@@ -95,38 +93,30 @@ class Prover:
     def __init__(self, search: Search, structure: AbstractSet[int]) -> None:
         """Take the tree as it is; columns of the ranks `structure` are branched first."""
         self.search = search
+        self.tried: set[bytes] = set()
+        """Structures near which plans were looked for."""
         self._past = PseudoCosts(len(search.integer))
         self.structure = np.isin(search.order[search.integer], sorted(structure))
         """Whether a whole number is structure [whole number]."""
-        self._ended: dict[int, Relaxed] = {}
-        self._least: dict[int, float] = {}
-        self.renew()
-
-    def renew(self) -> None:
-        """Begin again with the rows and duals that the search has by now."""
-        since = time.perf_counter()
-        search = self.search
-        self.prove()
         self.master = Master(
             search.matrix, search.duals, search.options.threads, search.session.stop
         )
-        self._ended = {}
-        leaves = [at for at, node in enumerate(search.tree.nodes) if node.leaf]
+        self._ended: dict[int, Relaxed] = {}
+        self._stale: set[int] = set()
+        self._least: dict[int, float] = {}
         self._heap = [
-            (max(self._least.get(at, -np.inf), search.tree.nodes[at].bound), at)
-            for at in leaves
-            if search.tree.nodes[at].bound < np.inf
+            (node.bound, at)
+            for at, node in enumerate(search.tree.nodes)
+            if node.leaf and node.bound < np.inf
         ]
         heapq.heapify(self._heap)
-        search.timed("prove", since)
 
-    def catch_up(self, first: int) -> None:
-        """Let the rows of the whole problem from `first` on, which joined it, join ours."""
-        m = self.search.matrix
-        a = sp.csr_array(sp.csr_array(m.a)[first:])
-        index = tuple((i,) for i in range(first, m.shape[0]))
-        batch = RowBatch("joined", index, a, m.row_lower[first:], m.row_upper[first:])
-        self.master.join(batch, first)
+    def catch_up(self) -> None:
+        """Take in the rows and duals that the search has found since."""
+        rows, duals = self.master.problem.shape[0], len(self.master.duals)
+        self.master.catch_up(self.search.matrix, self.search.duals)
+        if self.master.problem.shape[0] > rows or len(self.master.duals) > duals:
+            self._stale = {at for at, end in self._ended.items() if end.cost_usd < np.inf}
 
     @property
     def cutoff(self) -> float:
@@ -145,15 +135,20 @@ class Prover:
             least, at = self._heap[0]
             if least >= self.cutoff:
                 return None
-            if at in self._ended:
+            if self._is_solved(at):
                 return Leaf(at, self._ended[at])
             if not self._begin(at):
                 break
         return None
 
+    def _is_solved(self, at: int) -> bool:
+        """Whether a leaf's relaxation is that of the rows known by now."""
+        return at in self._ended and at not in self._stale
+
     def _begin(self, at: int) -> bool:
-        """Solve a leaf that was not solved yet; False when that was stopped."""
-        relaxed = self.master.solve(*self.bounds(at))
+        """Solve a leaf as rows are now; False when that was stopped."""
+        mark = self._ended[at].mark if at in self._ended else None
+        relaxed = self.master.solve(*self.bounds(at), mark)
         if np.isnan(relaxed.cost_usd):
             return False
         least = self._drop(at)
@@ -170,6 +165,7 @@ class Prover:
     def _note(self, at: int, relaxed: Relaxed, least: float) -> None:
         """Keep what was solved at a leaf, which costs `least` at least."""
         self._ended[at] = relaxed
+        self._stale.discard(at)
         self._least[at] = max(least, relaxed.cost_usd)
         if relaxed.cost_usd < np.inf:
             heapq.heappush(self._heap, (self._least[at], at))
@@ -177,6 +173,14 @@ class Prover:
     def is_whole(self, leaf: Leaf) -> bool:
         """Whether the structure is whole at a leaf."""
         return not self.structure[self._fractional(leaf.relaxed)].any()
+
+    def structure_of(self, leaf: Leaf) -> bytes:
+        """The structure of a leaf where it is whole, to be held against others."""
+        return np.round(leaf.relaxed.x[self.master.at][self.structure]).astype(np.int64).tobytes()
+
+    def is_new(self, leaf: Leaf) -> bool:
+        """Whether the structure is whole at a leaf, and no plan was looked for near it."""
+        return self.is_whole(leaf) and self.structure_of(leaf) not in self.tried
 
     def _fractional(self, relaxed: Relaxed) -> Ints:
         x = relaxed.x[self.master.at]
@@ -219,7 +223,7 @@ class Prover:
     def dive(self, at: int) -> Leaf | None:
         """Branch a leaf and the cheaper of its branches until the structure is whole there."""
         while self.search.keep_going():
-            if at not in self._ended and not self._begin(at):
+            if not self._is_solved(at) and not self._begin(at):
                 return None
             leaf = Leaf(at, self._ended[at])
             if leaf.relaxed.cost_usd == np.inf:
@@ -298,12 +302,12 @@ class Prover:
 def prove(prover: Prover, *, to_structure: bool = False) -> Leaf | None:
     """Branch until every leaf costs the cutoff, and prove it.
 
-    With `to_structure`, until the first leaf has a whole structure, which is returned.
+    With `to_structure`, until the first leaf has a whole structure that is new, and is returned.
     """
     search = prover.search
     since = time.perf_counter()
     leaf = prover.first()
-    while leaf is not None and not (to_structure and prover.is_whole(leaf)):
+    while leaf is not None and not (to_structure and prover.is_new(leaf)):
         if not prover.branch(leaf):
             break
         search.tell("prove")
