@@ -118,7 +118,9 @@ class Matrix:
         return {
             "columns": int(column.sum()),
             "rows": int(row.sum()),
-            "nonzeros": int((row[self.a.indices] & np.repeat(column, np.diff(self.a.indptr))).sum()),
+            "nonzeros": int(
+                (row[self.a.indices] & np.repeat(column, np.diff(self.a.indptr))).sum()
+            ),
             "integers": int(self.integer[column].sum()),
         }
 

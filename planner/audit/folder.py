@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from planner.audit import strengthening
 from planner.audit.certificate import certificate_of
 from planner.audit.checks import check_bound, check_cost, check_primal
 from planner.audit.contingencies import check_contingencies, cut_family, prices_of
@@ -17,7 +18,6 @@ from planner.audit.draft import Floats, Ints
 from planner.audit.folder_rules import defined_values, labelled, positions, rule_values
 from planner.audit.model import AuditModel, audit_model
 from planner.audit.prices import check_prices
-from planner.audit import strengthening
 from planner.audit.report import FamilyCheck, Finding, Report
 from planner.audit.values import Labelled
 from planner.errors import AuditError

@@ -115,9 +115,7 @@ def agreed(m: Model, inst: Instance) -> None:
         m,
         "agreed_by",
         m.AGREED,
-        rule=lambda m, d, t: (
-            m.agreed[d, t] - sum(m.sign[d, tau] for tau in m.agreed_in[d, t]) == 0
-        ),
+        rule=lambda m, d, t: m.agreed[d, t] - sum(m.sign[d, tau] for tau in m.agreed_in[d, t]) == 0,
     )
 
 

@@ -111,6 +111,7 @@ class Search:
         )
 
     def timed(self, phase: str, since: float) -> None:
+        """Add the seconds since then to a phase."""
         self.phases[phase] = self.phases.get(phase, 0.0) + time.perf_counter() - since
 
     # -- nodes ------------------------------------------------------------------------------

@@ -134,16 +134,15 @@ class WithoutFlows:
         """Rows of the whole problem without flows."""
         return np.setdiff1d(np.arange(self.matrix.shape[0]), self.rows)
 
-    def whole_duals(
-        self, problem: Matrix, duals: Sequence[Floats], y: Floats, rows: int
-    ) -> Floats:
+    def whole_duals(self, problem: Matrix, duals: Sequence[Floats], y: Floats, rows: int) -> Floats:
         """Row duals of the whole problem that prove what those of `problem` (y) prove, or more.
 
-        The whole problem has so many `rows` by now. `problem` is that of `duals`, without rays, with the rows that joined it. Its cuts have, in
-        each block, weights that add up to 1, so that duals come out whose bound is the mean of
-        theirs, or more. A ray of the problem becomes one of the whole, which proves something
-        where it needs no cut.
+        The whole problem has so many `rows` by now. `problem` is that of `duals`, without rays, and
+        of the rows that joined it. Its cuts have, in each block, weights that add up to 1, so that
+        duals come out whose bound is the mean of theirs, or more. A ray of the problem becomes one
+        of the whole, which proves something where it needs no cut.
         """
+        # Duals from before rows joined: those have the price 0.
         y = np.concatenate([y, np.zeros(problem.shape[0] - len(y))])
         out = np.zeros(rows)
         for name, span in problem.rows.items():

@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 SHARE = 0.5
 """Share of the remaining time."""
-MOST_LESSONS = 6
+MOST_LESSONS = 12
 """Rough answers near one leaf, at most."""
 MOST_ROUNDS = 30
 """Times that HiGHS is asked for lots, at most."""
@@ -40,6 +40,8 @@ ROUGH = 5e-3
 """Gap at which HiGHS ends at first."""
 SURE = 0.2
 """Part of the gap asked for by which flows may cost more than an answer says."""
+LAST = 0.9
+"""Part of the gap asked for by which an answer may cost more than what is known as least."""
 NODES = 1
 """Nodes of HiGHS's after which it ends: its heuristics at the root find what there is."""
 
@@ -72,17 +74,29 @@ def improve(search: Search, placements: int) -> None:
 def teach(prover: Prover, leaf: Leaf) -> None:
     """Learn what flows cost at whole lots near a leaf's relaxation whose structure is whole.
 
-    From rough answers of HiGHS's, which take half a second each. The session's bounds are not what
-    they were afterwards.
+    From rough answers of HiGHS's, which take half a second each. Without a plan yet, the last of
+    them becomes one. The session's bounds are not what they were afterwards.
     """
     search, since = prover.search, time.perf_counter()
+    first = not np.isfinite(search.best)
     near = Near(prover, leaf)
+    point = _rough(search, near, exact=first)
+    if first and point is not None:
+        near.finish(point)
+    search.timed("improve", since)
+    search.tell("improve")
+
+
+def _rough(search: Search, near: Near, *, exact: bool) -> Floats | None:
+    """Learn from rough answers until one keeps its word, which is returned."""
     for _ in range(MOST_LESSONS):
         point = near.ask(ROUGH) if search.keep_going() else None
-        if point is None or near.learn(point, exact=False) < SURE * search.tolerance:
+        if point is None:
             break
+        if near.learn(point, exact=exact) < SURE * search.tolerance:
+            return point
         search.tell("improve")
-    search.timed("improve", since)
+    return None
 
 
 def plan_near(prover: Prover, leaf: Leaf) -> None:
@@ -92,10 +106,13 @@ def plan_near(prover: Prover, leaf: Leaf) -> None:
     """
     search, since, before = prover.search, time.perf_counter(), prover.search.best
     near = Near(prover, leaf)
+    # Promises that break at rough answers are found in a tenth of the time.
+    _rough(search, near, exact=True)
+    near.stays = True
     for _ in range(MOST_ROUNDS):
         if not search.keep_going():
             break
-        point = near.ask(ENOUGH * search.tolerance)
+        point = near.ask(ENOUGH * search.tolerance, prover.least * (1.0 + LAST * search.tolerance))
         if point is None:
             if not near.widen():
                 break
@@ -121,10 +138,12 @@ class Near:
         rank = search.order[search.integer]
         self._decides = kept | (rank > max(rank[kept], default=-1))
         self._taught: list[RowBatch] = []
+        self.stays = False
+        """Whether the next answer is looked for near the last one."""
         self._answer: Floats | None = None
 
-    def ask(self, gap: float) -> Floats | None:
-        """HiGHS's answer near the relaxation, or near the last exact answer [column]."""
+    def ask(self, gap: float, target: float = -np.inf) -> Floats | None:
+        """HiGHS's answer near the relaxation, or near the last answer [column]."""
         m = self.master.problem
         for i, batch in enumerate(self._taught):
             m = m.with_rows(replace(batch, name=f"{batch.name} {i}"))
@@ -143,6 +162,7 @@ class Near:
         _, x = session.solve_mip(
             gap=gap,
             nodes=NODES,
+            target=target,
             on_progress=lambda _primal, _dual: self.search.tell("improve"),
         )
         return x if len(x) else None
@@ -155,8 +175,8 @@ class Near:
     def learn(self, x: Floats, *, exact: bool) -> float:
         """How far an answer is from keeping its word: relative cost, inf where it breaks rows.
 
-        What it breaks joins the problem, and what flows cost there; the next is looked for near it
-        where it was held against all rows (`exact`).
+        What it breaks joins the problem, and what flows cost there; `exact` holds it
+        against all lazy rows.
         """
         search, master = self.search, self.master
         broken = None
@@ -169,7 +189,7 @@ class Near:
             self._taught.append(master.split.ray_cuts([result.y]))
         said = float(master.problem.objective @ x) + master.problem.offset
         self.prover.catch_up()
-        if exact:
+        if self.stays:
             self._answer = np.round(x[master.at])
         if broken is not None or result.status != "optimal":
             return np.inf

@@ -74,7 +74,7 @@ class PseudoCosts:
 
 
 def score(rises: tuple[float, float]) -> float:
-    """Product of two rises, as `PseudoCosts.scores` has it; none counts as more than an empty one."""
+    """Product of two rises, as `PseudoCosts.scores` has it; an empty one counts as the most."""
     return float(np.prod(np.clip(rises, NO_RISE_USD, EMPTY_USD)))
 
 
@@ -123,6 +123,11 @@ class Prover:
         """Cost from which on a leaf needs no branches."""
         best = self.search.best
         return best - self.search.tolerance * abs(best) if np.isfinite(best) else np.inf
+
+    @property
+    def least(self) -> float:
+        """What the first leaf costs at least, as far as it is solved, USD."""
+        return self._heap[0][0] if self._heap else self.cutoff
 
     def bounds(self, at: int) -> tuple[Floats, Floats]:
         """Bounds of the whole numbers at a node."""
@@ -309,6 +314,8 @@ def prove(prover: Prover, *, to_structure: bool = False) -> Leaf | None:
     leaf = prover.first()
     while leaf is not None and not (to_structure and prover.is_new(leaf)):
         if not prover.branch(leaf):
+            # Whole numbers everywhere: only the whole problem can say more.
+            leaf = None
             break
         search.tell("prove")
         leaf = prover.first()

@@ -18,9 +18,9 @@ from planner.matrix import Matrix, RowBatch
 from planner.solve.branch import Search
 from planner.solve.certificate import Node
 from planner.solve.improve import improve
-from planner.solve.parts import by_parts
 from planner.solve.mip import Ask, Found, by_highs, found_by
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, Start
+from planner.solve.parts import by_parts
 from planner.solve.resume import Carried, Warm, resume
 from planner.solve.session import Basis, Session
 from planner.solve.sift import SIFTED
@@ -192,15 +192,7 @@ def solve_matrix(
             if hot is not None and hot.whole is not None:
                 _begin(search, hot.whole)
             if dives:
-                if small:
-                    search.branch(10**9)
-                elif search.duals:
-                    by_parts(search, DECIDED)
-                else:
-                    search.branch(FIRST_NODES)
-                if search.gap > search.tolerance and search.keep_going():
-                    improve(search, PLACEMENTS)
-                    search.branch(10**9)
+                _dive(search, small)
             elif search.gap > search.tolerance and search.keep_going():
                 found = found_by(search, other[1] if other else by_highs)
                 search.branch(10**9)
@@ -226,6 +218,19 @@ def solve_matrix(
         choice=choice,
         found=found,
     )
+
+
+def _dive(search: Search, small: bool) -> None:
+    """Branch and dive until the gap is reached, or nothing is left to try."""
+    if small:
+        search.branch(10**9)
+    elif search.duals:
+        by_parts(search, DECIDED)
+    else:
+        search.branch(FIRST_NODES)
+        if search.gap > search.tolerance and search.keep_going():
+            improve(search, PLACEMENTS)
+    search.branch(10**9)
 
 
 def _begin(search: Search, whole: Floats) -> None:

@@ -383,11 +383,12 @@ class Session:
         start: Floats | None = None,
         on_progress: Callable[[float, float], None] | None = None,
         nodes: int | None = None,
+        target: float = -np.inf,
     ) -> tuple[str, Floats]:
         """Solve with whole numbers; returns a status and the best point found (may be empty).
 
-        It ends after so many `nodes`. Integrality is put on for this call
-        only.
+        It ends after so many `nodes`, or with a plan of cost `target` (USD). Integrality is put on
+        for this call only.
         """
         h = self._highs
         use_threads(self.threads)
@@ -395,6 +396,7 @@ class Session:
         whole = np.where(self.matrix.integer[self._at], 1, 0).astype(np.uint8)
         h.changeColsIntegrality(n, np.arange(n, dtype=np.int32), whole)
         h.setOptionValue("mip_rel_gap", gap)
+        h.setOptionValue("objective_target", target / MILLION)
         h.setOptionValue("mip_max_nodes", highspy.kHighsIInf if nodes is None else nodes)
         # A search counts its own seconds, unlike a relaxation.
         h.setOptionValue("time_limit", 1e30 if time_limit_s is None else max(time_limit_s, 0.01))

@@ -7,19 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import planner
 from planner.audit.folder import audit_plan
 from planner.case import load_case
 from planner.instance import build_instance
-from planner.matrix import Matrix
+from planner.matrix import Matrix, RowBatch
 from planner.redundancy.problem import compiled_problem
-from planner.solve.flows import FLOWS, ROOM, ROWS, Floats, WithoutFlows
+from planner.solve.certificate import proven_bound
+from planner.solve.flows import FLOWS, RAYS, ROOM, ROWS, Floats, WithoutFlows
+from planner.solve.master import Master
 from planner.solve.session import Session
 from tests.redundancy.test_rounds import resilient
 
 RUN = sys.modules["planner.solve.run"]
-IMPROVE = sys.modules["planner.solve.improve"]
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +69,9 @@ def test_no_duals_ask_more_than_flows_cost(matrix: Matrix) -> None:
     # Any numbers are a ray, too, and ask no more than every point keeps.
     rays = [rng.normal(size=len(whole.y)) for _ in range(5)]
     rays += [whole.y * (rng.random(len(whole.y)) < 0.2) for _ in range(20)]
-    problem = split.problem(duals, rays)
-    cuts, room = problem.rows[ROWS], problem.rows[ROOM]
-    assert room.stop - room.start > len(split.problem(duals).row_index[ROOM])
+    problem = split.problem(duals).with_rows(split.ray_cuts(rays))
+    cuts, room, empty = (problem.rows[name] for name in (ROWS, ROOM, RAYS))
+    assert min(room.stop - room.start, empty.stop - empty.start) > 0
     assert cuts.stop - cuts.start > split.blocks
     session = Session(matrix)
     every = np.arange(matrix.shape[1])
@@ -86,45 +88,70 @@ def test_no_duals_ask_more_than_flows_cost(matrix: Matrix) -> None:
         taken = problem.a @ point
         slack = (taken - problem.row_lower)[cuts]
         assert slack.min() > -1e-6 * max(1.0, np.abs(theta).max())
-        size = 1e-6 * (1.0 + abs(problem.a) @ np.abs(point))[room]
-        assert (taken[room] >= problem.row_lower[room] - size).all()
-        assert (taken[room] <= problem.row_upper[room] + size).all()
+        size = 1e-6 * (1.0 + abs(problem.a) @ np.abs(point))
+        for kept in (room, empty):
+            assert (taken >= problem.row_lower - size)[kept].all()
+            assert (taken <= problem.row_upper + size)[kept].all()
         back = split.whole(point)
         assert (back[split.kept] == result.x[split.kept]).all()
         assert not back[split.flows].any()
     assert len(seen) > 5
 
 
-def test_lots_found_without_flows_make_a_plan_that_keeps_its_promises(
+def test_duals_of_the_smaller_problem_prove_as_much_of_the_whole(matrix: Matrix) -> None:
+    """Also within other bounds of whole numbers, and with rows and duals that came later."""
+    rng = np.random.default_rng(3)
+    whole = Session(matrix)
+    first = whole.solve_lp()
+    master = Master(matrix, [first.y], 1)
+    integer = np.flatnonzero(matrix.integer)
+    low, high = matrix.lower.copy(), matrix.upper.copy()
+    # A row over what is bought, and the duals of another relaxation.
+    row = sp.csr_array(np.where(matrix.integer, rng.uniform(0.0, 1.0, len(low)), 0.0)[None, :])
+    least = float((row @ first.x)[0]) + 1.0
+    wider = matrix.with_rows(RowBatch("more", ((0,),), row, np.array([least]), np.full(1, np.inf)))
+    second = Session(wider).solve_lp()
+    assert second.status == "optimal"
+    compared = 0
+    for known in (matrix, wider):
+        master.catch_up(known, [first.y, second.y] if known is wider else [])
+        for _ in range(12):
+            some = rng.choice(integer, 3, replace=False)
+            low[some] = high[some] = rng.integers(0, 3, 3).clip(
+                matrix.lower[some], matrix.upper[some]
+            )
+            relaxed = master.solve(low[integer], high[integer])
+            if np.isfinite(relaxed.cost_usd):
+                proven = proven_bound(known, master.whole_duals(relaxed.y), False, (low, high))
+                assert proven >= relaxed.cost_usd - 1e-7 * abs(relaxed.cost_usd)
+                compared += 1
+            low, high = matrix.lower.copy(), matrix.upper.copy()
+    assert compared > 12
+
+
+def test_a_solve_by_parts_keeps_its_promises_and_proves_its_plan(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """HiGHS is asked for fewer columns than the problem has, and what it finds is a plan."""
     case = resilient(load_case(Path("data/small")))
     optimum = planner.solve(case, gap=1e-6, redundancy="rounds")
-    search = sys.modules["planner.solve.branch"].Search
-    reached: list[tuple[float, float]] = []
     asked: list[int] = []
-    better, ask = RUN.improve, Session.solve_mip
-
-    def improve(found: object, placements: int) -> None:
-        assert isinstance(found, search)
-        before = found.best
-        better(found, placements)
-        reached.append((before, found.best))
+    ask = Session.solve_mip
 
     def mip(self: Session, *args: object, **more: object) -> object:
         asked.append(self.matrix.shape[1])
         return ask(self, *args, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(RUN, "SMALL", 0)
-    monkeypatch.setattr(RUN, "improve", improve)
     monkeypatch.setattr(Session, "solve_mip", mip)
-    plan = planner.solve(case, gap=1e-6, redundancy="rounds")
-    audit_plan(plan).require()
-    assert plan.summary["status"] == "proven"
+    for gap in (5e-3, 1e-6):
+        plan = planner.solve(case, gap=gap, redundancy="rounds")
+        audit_plan(plan).require()
+        assert plan.summary["status"] == "proven"
+        assert {"prove", "improve"} <= set(plan.summary["seconds"]["within_solve"])
+        assert plan.bound_usd <= optimum.objective_usd * (1.0 + 1e-9)
+        assert plan.objective_usd >= optimum.bound_usd * (1.0 - 1e-9)
     assert plan.objective_usd == pytest.approx(optimum.objective_usd, rel=2e-6)
-    [(before, after)] = reached
-    assert after < before
     columns = compiled_problem(build_instance(case), mode="rounds")[0].shape[1]
     assert asked
     assert max(asked) < columns
