@@ -143,7 +143,7 @@ class Solver:
         if self._rates is None:
             self._rates = rates_of(case)
         inst = build_instance(case, self._rates)
-        matrix, mode = compiled_problem(inst, mode=self.redundancy)
+        matrix, mode = compiled_problem(inst, mode=self.redundancy, strengthen=True)
         return Compiled(case, inst, matrix, mode)
 
     def solve(

@@ -40,7 +40,7 @@ def test_the_optimum_stays(name: str) -> None:
     plain, more = both(CASES[name]())
     assert more.shape[0] >= plain.shape[0]
     assert more.size(without=STRENGTHENED) == plain.size()
-    gap = SolveOptions(gap=0.0 if plain.shape[1] < 1_000 else 5e-3)
+    gap = SolveOptions(gap=0.0 if plain.shape[1] < 1_000 else 2e-2)
     a, b = solve_matrix(plain, gap), solve_matrix(more, gap)
     assert max(a.bound_usd, b.bound_usd) <= min(a.objective_usd, b.objective_usd) * (1 + 1e-9)
     # A plan of the one is one of the other: its whole numbers, and what they add up to.

@@ -322,7 +322,9 @@ def test_the_audit_states_the_same_problem() -> None:
     for case in cases:
         inst = build_instance(case)
         assert inst.options.of_start.max() >= 0
-        assert_equal(Problem(inst, compile_model(build_model(inst)), audit_model(inst)))
+        assert_equal(
+            Problem(inst, compile_model(build_model(inst, strengthen=True)), audit_model(inst))
+        )
 
 
 def test_an_exercised_option_survives_the_run_folder(tmp_path: Any) -> None:

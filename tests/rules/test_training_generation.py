@@ -89,4 +89,6 @@ def test_a_run_of_no_generation_is_bound_by_all_work() -> None:
 @pytest.mark.parametrize("generations", [("1", "2"), ("", "2"), ("2", "")])
 def test_the_audit_states_the_same(generations: tuple[str, ...]) -> None:
     inst = build_instance(training(generations, ("1", 1.0), ("2", 2.0)))
-    assert_equal(Problem(inst, compile_model(build_model(inst)), audit_model(inst)))
+    assert_equal(
+        Problem(inst, compile_model(build_model(inst, strengthen=True)), audit_model(inst))
+    )
