@@ -33,7 +33,7 @@ def run(limit: float | None = None, redundancy: Redundancy = "auto") -> dict[str
     """Our solve of the reference case against HiGHS with default options on the same arrays."""
     limit_s = LIMIT_S if limit is None else limit
     inst = build_instance(load_case(example_folder("claude")))
-    matrix, mode = compiled_problem(inst, mode=redundancy)
+    matrix, mode = compiled_problem(inst, mode=redundancy, strengthen=True)
     cpu, wall = time.process_time(), time.perf_counter()
     options = SolveOptions(GAP, limit_s)
     if mode == "rounds":

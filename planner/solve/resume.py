@@ -96,18 +96,25 @@ def resume(search: Search, warm: Warm) -> Carried:
         result = _root(search)
         _lift(search, result.y, warm.root_duals)
         search.tell("relaxation")
-        while search.gap > search.tolerance and search.keep_going():
-            first = search.tree.first
-            if first is None or search.tree.is_solved(first):
-                break
-            search.reopen_first()
-            search.tell("reopen")
-        first = search.tree.first
-        solved = first is not None and search.tree.is_solved(first)
-        if first is not None and solved and search.gap > search.tolerance and search.keep_going():
-            search.dive_from(first)
+        # A large problem's leaves are solved without flows afterwards (`planner.solve.parts`).
+        if not (search.sift and search.duals):
+            _reopen(search)
     search.phases["resume"] = time.perf_counter() - since
     return known
+
+
+def _reopen(search: Search) -> None:
+    """Solve leaf by leaf, the least bound first, until the gap is reached; dive from the last."""
+    first = search.tree.first
+    while search.gap > search.tolerance and search.keep_going():
+        first = search.tree.first
+        if first is None or search.tree.is_solved(first):
+            break
+        search.reopen_first()
+        search.tell("reopen")
+    solved = first is not None and search.tree.is_solved(first)
+    if first is not None and solved and search.gap > search.tolerance and search.keep_going():
+        search.dive_from(first)
 
 
 def _root(search: Search) -> LpResult:

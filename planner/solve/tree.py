@@ -112,6 +112,8 @@ class Tree:
         return True
 
     def close(self, at: int) -> None:
-        """Take a leaf out of the open ones."""
-        self._heap.remove((self.nodes[at].bound, at))
-        heapq.heapify(self._heap)
+        """Take a leaf out of the open ones, if it is one of them."""
+        entry = self.nodes[at].bound, at
+        if entry in self._heap:
+            self._heap.remove(entry)
+            heapq.heapify(self._heap)
