@@ -17,7 +17,7 @@ import typer.main
 from planner.case.settings import Settings, TimeSlice
 from planner.case.tables import SETTINGS_FILE, TABLES
 from planner.cli import app
-from planner.equations import EQUATIONS
+from planner.equations import EQUATIONS, STRENGTHENING
 from planner.plot import FIGURES
 from planner.tables import TABLES as PLAN_TABLES
 from planner.views import VIEWS
@@ -69,7 +69,7 @@ def equations() -> str:
         "",
     ]
     families: dict[str, list[Any]] = {}
-    for equation in EQUATIONS:
+    for equation in (*EQUATIONS, *STRENGTHENING):
         families.setdefault(equation.__module__, []).append(equation)
     for family, members in families.items():
         words = inspect.getdoc(sys.modules[family]) or ""

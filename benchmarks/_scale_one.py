@@ -41,7 +41,7 @@ def built(columns: int, found: dict[str, Any]) -> Matrix:
     with timed(found, "instance"):
         inst = build_instance(case)
     with timed(found, "model"):
-        model = build_model(inst)
+        model = build_model(inst, strengthen=True)
     with timed(found, "matrix"):
         return compile_model(model)
 

@@ -45,7 +45,7 @@ def run(folder: str | None = None) -> dict[str, float]:
     proven, ratios, unserved, cpu_ms = 0, [], [], []
     for file in files:
         inst = build_instance(melange_case(file))
-        matrix = compile_model(build_model(inst))
+        matrix = compile_model(build_model(inst, strengthen=True))
         seconds = []
         for _ in range(ROUNDS + 1):
             before = time.process_time()

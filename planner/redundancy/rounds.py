@@ -180,10 +180,10 @@ class Rounds:
             self._transports[t] = self.new_transport(t)
         return self._transports[t]
 
-    def new_transport(self, t: int, *, plain: bool = True) -> Transport:
-        """A problem of a period; `plain` as `Transport` has it."""
+    def new_transport(self, t: int) -> Transport:
+        """A problem of a period, not solved yet."""
         gates = self.asked.gates
-        return Transport(self.asked.rate[:, :, t], gates.at(t), len(gates.row), plain=plain)
+        return Transport(self.asked.rate[:, :, t], gates.at(t), len(gates.row))
 
     def cut(self, at: tuple[int, int, int], price: Floats, left: Floats) -> Cut:
         """The cut of prices that proves most about what is left of a block [p + g]."""

@@ -45,7 +45,7 @@ def _period(rounds: Rounds, chips: Floats, t: int) -> Survey:
     asked = rounds.asked
     cover: dict[tuple[int, int, int, int, int], float] = {}
     short: list[Cut] = []
-    problem = rounds.new_transport(t, plain=True)
+    problem = rounds.new_transport(t)
     # Slice by slice: contingencies of one slice differ less than slices of one contingency.
     for s, k in np.argwhere(asked.owed[:, t, :].T).tolist():
         kept = rounds.kept((k, t, s), chips[k, :, t, s])

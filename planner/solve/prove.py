@@ -103,6 +103,9 @@ class Prover:
         )
         self._ended: dict[int, Relaxed] = {}
         self._stale: set[int] = set()
+        self._unproven: set[int] = set()
+        self._above: dict[int, Relaxed] = {}
+        """Relaxation of the parent of an unproven leaf."""
         self._least: dict[int, float] = {}
         self._heap = [
             (node.bound, at)
@@ -171,6 +174,7 @@ class Prover:
         """Keep what was solved at a leaf, which costs `least` at least."""
         self._ended[at] = relaxed
         self._stale.discard(at)
+        self._unproven.add(at)
         self._least[at] = max(least, relaxed.cost_usd)
         if relaxed.cost_usd < np.inf:
             heapq.heappush(self._heap, (self._least[at], at))
@@ -212,6 +216,7 @@ class Prover:
             alive = [b.cost_usd < self.cutoff for b in branches]
             for child, branch in zip(children, branches, strict=True):
                 self._note(child, branch, least)
+                self._above[child] = relaxed
             if sum(alive) != 1:
                 return True
             at, relaxed = children[alive.index(True)], branches[alive.index(True)]
@@ -296,12 +301,19 @@ class Prover:
     def prove(self) -> None:
         """Give the leaves of the tree the proofs of what was solved there."""
         tree, matrix = self.search.tree, self.search.matrix
-        for at, relaxed in self._ended.items():
+        for at in sorted(self._unproven & self._ended.keys()):
+            relaxed = self._ended[at]
             ray = relaxed.cost_usd == np.inf
             y = self.master.whole_duals(relaxed.y)
             bound = proven_bound(matrix, y, ray, node_bounds(matrix, tree.nodes, at))
+            if ray and bound < np.inf and at in self._above:
+                # The ray leans on cuts: what proves a bound of the parent still holds here.
+                y, ray = self.master.whole_duals(self._above[at].y), False
+                bound = proven_bound(matrix, y, ray, node_bounds(matrix, tree.nodes, at))
             if bound > tree.nodes[at].bound:
                 tree.lift(at, y, bound, ray=ray)
+        self._unproven.clear()
+        self._above.clear()
 
 
 def prove(prover: Prover, *, to_structure: bool = False) -> Leaf | None:

