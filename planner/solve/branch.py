@@ -312,10 +312,8 @@ class Search:
             "the solver says that no plan satisfies every rule, and gave nothing that proves it"
         )
 
-    def branch(self, nodes: int, *, to_plan: bool = False) -> None:
+    def branch(self, nodes: int) -> None:
         """Branch until the gap is reached, the limits say stop, or `nodes` nodes are solved.
-
-        With `to_plan`, until there is a plan at all.
 
         Columns of the lowest rank are branched first, and of those the most fractional.
         """
@@ -324,7 +322,7 @@ class Search:
         tree = self.tree
         while self.gap > self.tolerance and self.keep_going() and count < nodes:
             at = tree.first
-            if at is None or (to_plan and np.isfinite(self.best)):
+            if at is None:
                 break
             if not tree.is_solved(at):
                 self.reopen_first()

@@ -29,8 +29,7 @@ from planner.solve.watch import Stop
 
 Floats = npt.NDArray[np.float64]
 FIRST_NODES = 40
-"""Nodes branched before HiGHS is asked to improve the plan of a large problem; with lazy rows no
-more than it takes to a first plan."""
+"""Nodes branched before HiGHS is asked to improve the plan of a large problem."""
 SMALL = 5_000
 """Problems with fewer columns are branched to the end: their nodes cost milliseconds."""
 STRUCTURE = (
