@@ -202,6 +202,7 @@ class Prover:
         while True:
             columns = self._fractional(relaxed)
             if not len(columns):
+                heapq.heappush(self._heap, (least, at))
                 return False
             column, branches = self._choose(at, relaxed, self._leading(columns))
             if any(np.isnan(branch.cost_usd) for branch in branches):
