@@ -20,10 +20,12 @@ from planner.redundancy.cuts import (
 )
 from planner.redundancy.left import Left, left_of
 from planner.redundancy.promise import Promise, promise
+from planner.redundancy.reroute import Pairs, reroute
 from planner.solve.transport import Transport
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 RELATIVE = 1e-6
 """Of a block's chips: shortages below it are within the solver's tolerance."""
 SPARE = 0.95
@@ -34,10 +36,6 @@ MOST_ROUNDING = 5 * ROUNDING
 """Part of what is asked that may be missing of a routing of plans made one from another."""
 EACH_PERIOD = 6
 """Most new rows for one period in one round: the next round knows better."""
-FIRST_BLOCKS = 25
-"""Blocks of a period that are solved before all are."""
-FULL_EVERY = 3
-"""In every so many rounds all blocks are solved: prices are missing where none is known."""
 ROWS = "redundancy_cut"
 """Constraint under which the rows stand."""
 
@@ -59,6 +57,8 @@ class Rounds:
         self._transports: dict[int, Transport] = {}
         self._enough: dict[tuple[int, int, int], Floats] = {}
         self._kept: dict[tuple[int, int, int], tuple[Ints, Ints, Floats]] = {}
+        self._flow: dict[tuple[int, int, int], Floats] = {}
+        self._pairs: dict[int, Pairs] = {}
 
     @classmethod
     def of(cls, inst: Instance, matrix: Matrix) -> Rounds:
@@ -75,13 +75,8 @@ class Rounds:
         chips = self.left.chips(x)
         found: list[Cut] = []
         periods = np.flatnonzero(self.asked.owed.any(axis=(0, 2))).tolist()
-        # The blocks that known prices leave least to spare, and all of them only at the end.
-        first = self.asked.blocks if self.rounds % FULL_EVERY == 0 else FIRST_BLOCKS
-        for most in (first, self.asked.blocks) if exact else (0,):
-            for t in periods:
-                found += self._period(t, chips[:, :, t, :], most)
-            if found:
-                break
+        for t in periods:
+            found += self._period(t, chips[:, :, t, :], exact=exact)
         if not found:
             return None
         self.rounds += 1
@@ -137,7 +132,7 @@ class Rounds:
             return None
         return self._kept[k, t, s]
 
-    def _period(self, t: int, left: Floats, most: int) -> list[Cut]:
+    def _period(self, t: int, left: Floats, *, exact: bool) -> list[Cut]:
         """Violated cuts of one period: what the pool knows, or what exact solves of blocks find."""
         out: list[Cut] = []
         below = np.where(self.asked.serves[:, :, t, None], left, 0.0)
@@ -157,9 +152,10 @@ class Rounds:
                 cut = self.cut((k, t, s), self.pool.prices(t, int(which[k, s])), left[k, :, s])
                 taken.add(k)
                 out.append(cut)
-        if out or not most:
+        if out or not exact:
             return out
-        for k, s in blocks[:most].tolist():
+        met = self._reroute(t, blocks, left)
+        for k, s in blocks[~met].tolist():
             if len(out) >= EACH_PERIOD:
                 break
             if k not in taken:
@@ -168,6 +164,44 @@ class Rounds:
                     taken.add(k)
                     out.append(cut_)
         return out
+
+    def _reroute(self, t: int, blocks: Ints, left: Floats) -> Bools:
+        """Whether a routing that is known, or one made from it, meets each block (k, s) [n].
+
+        Such routings are noted for the next time; `left` is what is left of pools and gates
+        [k, p + g, s].
+        """
+        met = np.zeros(len(blocks), dtype=bool)
+        unmet = []
+        for i, (k, s) in enumerate(blocks.tolist()):
+            enough = self._enough.get((k, t, s))
+            if enough is not None and (enough <= left[k, :, s] + 1e-9).all():
+                met[i] = True
+            else:
+                unmet.append(i)
+        if not unmet:
+            return met
+        problem = self.transport(t)
+        if t not in self._pairs:
+            self._pairs[t] = Pairs.of(problem, self.asked.rate[:, :, t])
+        at = [(k, t, s) for k, s in blocks[unmet].tolist()]
+        none = np.zeros(len(problem.pairs[0]))
+        k, s = blocks[unmet].T
+        stands = np.where(self.asked.serves[k, :, t], left[k, :, s], 0.0)
+        least = self.asked.least[k, :, t, s]
+        flow = np.stack([self._flow.get(block, none) for block in at])
+        flow, short, taken = reroute(self._pairs[t], flow.T, least.T, np.maximum(stands, 0.0).T)
+        short_chips = (short / problem.best[:, None]).sum(axis=0)
+        for j, block in enumerate(at):
+            if short_chips[j] <= self.tolerance(*block):
+                self._note(block, flow[:, j].copy(), taken[:, j].copy())
+                met[unmet[j]] = True
+        return met
+
+    def _note(self, at: tuple[int, int, int], flow: Floats, taken: Floats) -> None:
+        """Note a routing [pair] that meets a block, and what it takes of pools and gates."""
+        self._enough[at], self._flow[at] = taken, flow
+        self._kept.pop(at, None)
 
     def tolerance(self, k: int, t: int, s: int) -> float:
         """Shortage of a block that counts as none, chips."""
@@ -193,19 +227,15 @@ class Rounds:
         return cut_of(self.asked, at, price, cheapest(self.asked, k, t, wanted, stands))
 
     def _exact(self, at: tuple[int, int, int], left: Floats) -> Cut | None:
-        """Solve a block unless the chips that met it before are still there."""
+        """Solve a block; None when it is met, which is noted."""
         k, t, s = at
-        enough = self._enough.get(at)
-        if enough is not None and (enough <= left + 1e-9).all():
-            return None
         problem = self.transport(t)
         stands = np.where(self.asked.serves[k, :, t], left, 0.0)
         # With a little to spare first: such a routing outlives small changes of the plan.
         for share in (SPARE, 1.0):
             routing = problem.solve(self.asked.least[k, :, t, s], share * stands)
             if routing.short_chips <= self.tolerance(*at):
-                self._enough[at] = problem.used(routing)
-                self._kept.pop(at, None)
+                self._note(at, routing.flow, problem.used(routing))
                 return None
         self.pool.add(t, routing.prices)
         return self.cut(at, routing.prices, left)

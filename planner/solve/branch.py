@@ -15,6 +15,7 @@ from planner.errors import InfeasibleError, UnprovenError
 from planner.matrix import Matrix, RowBatch
 from planner.solve.certificate import give_proof, node_bounds
 from planner.solve.dive import Dive
+from planner.solve.master import Master
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, relative_gap
 from planner.solve.rounding import fractional
 from planner.solve.session import Basis, LpResult, Session
@@ -26,6 +27,10 @@ EXACT = 1e-9
 """Relative gap that counts as none: what double precision can tell."""
 ROUND_GAIN = 2e-3
 """Part of the gap that a round of lazy rows has to close, or a bound does without more."""
+SMALL_GAIN = 2e-5
+"""Relative gain of a round in the problem without flows below which the whole one is asked."""
+WHOLE_GAIN = 1e-4
+"""Relative gain of the root's cost below which rounds go on in the whole problem alone."""
 MOST_DUALS = 100
 """Relaxations whose duals are kept."""
 DIVE_EVERY = 25
@@ -70,6 +75,8 @@ class Search:
         self._held = 0
         # A plan from another problem is no reason not to look for one here.
         self._dived = False
+        self.master: Master | None = None
+        """The problem without its flows, where it was made."""
 
     @property
     def matrix(self) -> Matrix:
@@ -124,7 +131,7 @@ class Search:
             self._begin_inside()
         result = self.session.solve_lp()
         if at == 0:
-            result = self.narrow(result)
+            result = self._rounds_without_flows(self.narrow(result))
         result = self.tighten(self.session, result, exact=at == 0, enough=ROUND_GAIN)
         give_proof(self.matrix, self.tree.nodes, at, result.y, result.status == "infeasible")
         return result
@@ -150,6 +157,40 @@ class Search:
             return result
         self.session = sifted(self.session, result)
         return self.session.solve_lp()
+
+    def _rounds_without_flows(self, result: LpResult) -> LpResult:
+        """The root's relaxation with lazy rows that are found in the problem without its flows.
+
+        There a relaxation takes little; rows that join it join the whole problem, which says what
+        flows cost then.
+        """
+        if not self.sift or self.lazy is None or result.status != "optimal":
+            return result
+        self._note(result)
+        self.master = Master(self.matrix, self.duals, self.options.threads, self.session.stop)
+        low, high = self.matrix.lower[self.integer], self.matrix.upper[self.integer]
+        master, before = self.master, -np.inf
+        while result.status == "optimal" and self.keep_going():
+            now = float(self.matrix.objective @ result.x)
+            if now - before < WHOLE_GAIN * abs(now):
+                break
+            before, x, rows = now, result.x, self.matrix.shape[0]
+            while self.keep_going():
+                batch = self.lazy(x, exact=True)
+                if batch is None:
+                    break
+                self.join(self.session, batch)
+                master.catch_up(self.matrix, self.duals)
+                relaxed = master.solve(low, high)
+                if not len(relaxed.x) or relaxed.cost_usd - now < SMALL_GAIN * abs(now):
+                    break
+                now, x = relaxed.cost_usd, master.split.whole(relaxed.x)
+            if self.matrix.shape[0] == rows:
+                break
+            result = self.session.solve_lp()
+            self._note(result)
+            self.tell("rounds")
+        return result
 
     def tighten(
         self, session: Session, result: LpResult, *, exact: bool, enough: float = 0.0

@@ -80,18 +80,22 @@ def teach(prover: Prover, leaf: Leaf) -> None:
     search, since = prover.search, time.perf_counter()
     first = not np.isfinite(search.best)
     near = Near(prover, leaf)
-    point = _rough(search, near, exact=first)
+    most_usd = np.inf if first else prover.least * (1.0 + search.tolerance)
+    point = _rough(search, near, exact=first, most_usd=most_usd)
     if first and point is not None:
         near.finish(point)
     search.timed("improve", since)
     search.tell("improve")
 
 
-def _rough(search: Search, near: Near, *, exact: bool) -> Floats | None:
-    """Learn from rough answers until one keeps its word, which is returned."""
+def _rough(search: Search, near: Near, *, exact: bool, most_usd: float = np.inf) -> Floats | None:
+    """Learn from rough answers until one keeps its word, which is returned.
+
+    It ends where lots are known to cost more than `most_usd`.
+    """
     for _ in range(MOST_LESSONS):
         point = near.ask(ROUGH) if search.keep_going() else None
-        if point is None:
+        if point is None or near.least > most_usd:
             break
         if near.learn(point, exact=exact) < SURE * search.tolerance:
             return point
@@ -137,34 +141,44 @@ class Near:
         self._low[kept] = self._high[kept] = np.round(whole[kept])
         rank = search.order[search.integer]
         self._decides = kept | (rank > max(rank[kept], default=-1))
+        self._leaf = leaf
         self._taught: list[RowBatch] = []
+        self.least = leaf.relaxed.cost_usd
+        """What lots near it cost at least, as far as is known, USD."""
         self.stays = False
         """Whether the next answer is looked for near the last one."""
         self._answer: Floats | None = None
 
     def ask(self, gap: float, target: float = -np.inf) -> Floats | None:
         """HiGHS's answer near the relaxation, or near the last answer [column]."""
-        m = self.master.problem
-        for i, batch in enumerate(self._taught):
-            m = m.with_rows(replace(batch, name=f"{batch.name} {i}"))
-        session = Session(m, self.search.options.threads, self.search.session.stop)
-        at = self.master.at
-        session.set_bounds(at, self._low, self._high)
-        result = session.solve_lp()
-        if result.status != "optimal":
+        search, master, at = self.search, self.master, self.master.at
+        relaxed = master.solve(self._low, self._high, self._leaf.relaxed.mark)
+        if not len(relaxed.x):
             return None
-        x = result.x[at] if self._answer is None else self._answer
+        self.least = relaxed.cost_usd
+        used = master.used() | (relaxed.x != 0.0)
+        x = relaxed.x[at]
+        if self._answer is not None:
+            used |= self._answer != 0.0
+            x = np.round(self._answer[at])
         low = np.maximum(self._low, np.floor(x + 1e-6) - NEAR)
         high = np.minimum(self._high, np.ceil(x - 1e-6) + NEAR)
-        session.set_bounds(at, low, high)
-        unused = np.flatnonzero(far(m, result.x, result.y))
-        session.set_bounds(unused, np.zeros(len(unused)), np.zeros(len(unused)))
-        _, x = session.solve_mip(
-            gap=gap,
-            nodes=NODES,
-            target=target,
-            on_progress=lambda _primal, _dual: self.search.tell("improve"),
-        )
+        m = master.problem
+        for i, batch in enumerate(self._taught):
+            m = m.with_rows(replace(batch, name=f"{batch.name} {i}"))
+        needed = m.integer | (m.lower != 0.0)
+        # What costs nothing has many places; those that are used now are mostly enough.
+        for held in (used, ~far(master.problem, relaxed.x, relaxed.y)):
+            session = Session(m, search.options.threads, search.session.stop, held | needed)
+            session.set_bounds(at, low, high)
+            _, x = session.solve_mip(
+                gap=gap,
+                nodes=NODES,
+                target=target,
+                on_progress=lambda _primal, _dual: search.tell("improve"),
+            )
+            if len(x) or not search.keep_going():
+                break
         return x if len(x) else None
 
     def widen(self) -> bool:
@@ -190,7 +204,7 @@ class Near:
         said = float(master.problem.objective @ x) + master.problem.offset
         self.prover.catch_up()
         if self.stays:
-            self._answer = np.round(x[master.at])
+            self._answer = x
         if broken is not None or result.status != "optimal":
             return np.inf
         cost = float(search.matrix.objective @ result.x) + search.matrix.offset

@@ -15,8 +15,9 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from planner.matrix import Matrix, RowBatch
+from planner.solve.codes import BASIC, LOWER
 from planner.solve.flows import JOINED, ROWS, WithoutFlows
-from planner.solve.session import Mark, Session
+from planner.solve.session import Basis, Mark, Session
 from planner.solve.watch import Stop
 
 Floats = npt.NDArray[np.float64]
@@ -25,6 +26,8 @@ HELD_DUALS = 2
 """Duals, of the last ones, whose cuts are held from the beginning."""
 BROKEN = 1e-2
 """Break of a row, in its unit (million USD, chips), up to which it counts as kept."""
+KEPT = 1e-6
+"""The same of a row over what is bought and placed alone."""
 MOST_ROWS = 40
 """Rows that join at a time, at most."""
 
@@ -42,7 +45,7 @@ class Relaxed:
     mark: Mark
     """Where it ended."""
     done: bool = True
-    """Whether it was solved to its end."""
+    """Whether it was solved to its end; else it costs this at least."""
 
 
 class Master:
@@ -71,13 +74,33 @@ class Master:
         self._row = sp.csr_array(m.a)
         self._wait(np.flatnonzero(~held))
         self._cost = m.objective
-        self.session = Session(self._with(self._held), threads, stop)
-        self.session.solve_lp()
+        self.session = Session(self._with(self._held), threads, stop, hot=True)
+        self._narrow()
         self.session.keep_costs()
+
+    def _narrow(self) -> None:
+        """Hold only the rows and columns that matter at the relaxation."""
+        result = self.session.solve_lp()
+        while result.status == "optimal" and self._take_in(result.x):
+            result = self.session.solve_lp()
+        if result.status != "optimal":
+            return
+        m, whole = self.problem, self.session
+        basis = whole.basis()
+        stays = (basis.rows != BASIC) | (m.row_lower == m.row_upper)[self._held]
+        waits = np.sort(np.concatenate([self._waiting, self._held[~stays]]))
+        self._held = self._held[stays]
+        self._wait(waits)
+        active = m.integer | (m.lower != 0.0) | (basis.columns != LOWER) | (result.x != 0.0)
+        held = self._with(self._held)
+        self.session = Session(held, whole.threads, whole.stop, active, priced=True, hot=True)
+        self.session.set_basis(Basis(basis.columns, basis.rows[stays]))
 
     def _wait(self, rows: Ints) -> None:
         """Rows that are not held."""
         self._waiting = rows
+        rest = self.problem.rows["rest"]
+        self._most_off = np.where(rows < rest.stop, KEPT, BROKEN)
         self._waiting_a = self._row[rows]
 
     def _with(self, rows: Ints) -> Matrix:
@@ -127,22 +150,30 @@ class Master:
         self._held = np.concatenate([self._held, rows])
 
     def solve(
-        self, low: Floats, high: Floats, mark: Mark | None = None, most: int | None = None
+        self,
+        low: Floats,
+        high: Floats,
+        mark: Mark | None = None,
+        most: int | None = None,
+        most_usd: float = np.inf,
     ) -> Relaxed:
         """The relaxation within bounds of the whole numbers, from a mark or where the last ended.
 
-        After `most` iterations it is left unfinished: no point, and what it costs at least.
+        After `most` iterations, or where it costs more than `most_usd`, it is left unfinished: no
+        point, and what it costs at least. In the second case its duals prove that.
         """
         self.session.set_bounds(self.at, low, high)
         if mark is not None:
             self.session.back(mark)
         self.session.limit_iterations(most)
+        self.session.limit_cost(most_usd)
         while True:
             result = self.session.solve_lp()
             self.iterations += result.iterations
             if result.status != "optimal" or most is not None or not self._take_in(result.x):
                 break
         self.session.limit_iterations(None)
+        self.session.limit_cost(np.inf)
         if result.status == "limit" and most is not None and not self.session.stop.is_set():
             least = self.session.dual_cost()
             return Relaxed(least, result.x, np.zeros(0), self.session.mark(), done=False)
@@ -153,15 +184,21 @@ class Master:
         cost = {
             "optimal": lambda: float(np.sum(self._cost * result.x)) + self.problem.offset,
             "infeasible": lambda: np.inf,
+            "dear": self.session.dual_cost,
         }.get(result.status, lambda: np.nan)()
-        return Relaxed(cost, result.x, y, self.session.mark())
+        return Relaxed(cost, result.x, y, self.session.mark(), result.status != "dear")
+
+    def used(self) -> npt.NDArray[np.bool_]:
+        """Columns that are basic where the last relaxation ended [column]."""
+        out: npt.NDArray[np.bool_] = self.session.basis().columns == BASIC
+        return out
 
     def _take_in(self, x: Floats) -> bool:
         """Hold the rows that a point breaks most, and say whether there are any."""
         m, rows = self.problem, self._waiting
         activity = self._waiting_a @ x
         off = np.maximum(m.row_lower[rows] - activity, activity - m.row_upper[rows])
-        broken = np.flatnonzero(off > BROKEN)
+        broken = np.flatnonzero(off > self._most_off)
         if not len(broken):
             return False
         worst = broken[np.argsort(-off[broken], kind="stable")][:MOST_ROWS]

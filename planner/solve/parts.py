@@ -34,7 +34,7 @@ def by_parts(search: Search, structure: AbstractSet[int]) -> None:
             prover.tried.add(which)
             continue
         taught.add(which)
-        below = _settled(search, prover, leaf)
+        below = leaf
         if below is not None:
             teach(prover, below)
             taught.add(prover.structure_of(below))

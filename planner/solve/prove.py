@@ -32,6 +32,10 @@ MOST_ITERATIONS = 100
 """Iterations of a try; the branches of the column that is taken are solved to their end."""
 LEADS = 1
 """Ranks up to this are branched before all others: they are dear, and have few choices."""
+DEAR = 5e-3
+"""Relative rise at which a branch is left: others come first."""
+SURE = 0.02
+"""Part of the gap asked for by which a relaxation costs more than the cutoff when it is ended."""
 NO_RISE_USD = 1e4
 """Rises below this count as this."""
 EMPTY_USD = 1e12
@@ -98,9 +102,12 @@ class Prover:
         self._past = PseudoCosts(len(search.integer))
         self.structure = np.isin(search.order[search.integer], sorted(structure))
         """Whether a whole number is structure [whole number]."""
-        self.master = Master(
-            search.matrix, search.duals, search.options.threads, search.session.stop
-        )
+        if search.master is None:
+            search.master = Master(
+                search.matrix, search.duals, search.options.threads, search.session.stop
+            )
+        self.master = search.master
+        self.master.catch_up(search.matrix, search.duals)
         self._ended: dict[int, Relaxed] = {}
         self._stale: set[int] = set()
         self._unproven: set[int] = set()
@@ -128,6 +135,11 @@ class Prover:
         return best - self.search.tolerance * abs(best) if np.isfinite(best) else np.inf
 
     @property
+    def dear(self) -> float:
+        """Cost at which a relaxation is ended: a little more than the cutoff, to be sure."""
+        return self.cutoff * (1.0 + SURE * self.search.tolerance)
+
+    @property
     def least(self) -> float:
         """What the first leaf costs at least, as far as it is solved, USD."""
         return self._heap[0][0] if self._heap else self.cutoff
@@ -151,12 +163,12 @@ class Prover:
 
     def _is_solved(self, at: int) -> bool:
         """Whether a leaf's relaxation is that of the rows known by now."""
-        return at in self._ended and at not in self._stale
+        return at in self._ended and at not in self._stale and self._ended[at].done
 
     def _begin(self, at: int) -> bool:
         """Solve a leaf as rows are now; False when that was stopped."""
         mark = self._ended[at].mark if at in self._ended else None
-        relaxed = self.master.solve(*self.bounds(at), mark)
+        relaxed = self.master.solve(*self.bounds(at), mark, most_usd=self.dear)
         if np.isnan(relaxed.cost_usd):
             return False
         least = self._drop(at)
@@ -218,7 +230,7 @@ class Prover:
             for child, branch in zip(children, branches, strict=True):
                 self._note(child, branch, least)
                 self._above[child] = relaxed
-            if sum(alive) != 1:
+            if sum(alive) != 1 or not branches[alive.index(True)].done:
                 return True
             at, relaxed = children[alive.index(True)], branches[alive.index(True)]
             least = self._drop(at)
@@ -290,11 +302,15 @@ class Prover:
         low, high = self.bounds(at)
         below, above = high.copy(), low.copy()
         below[column], above[column] = np.floor(value), np.floor(value) + 1.0
-        marks = [branch.mark for branch in begun] or [relaxed.mark] * 2
-        out = [
-            self.master.solve(*sides, mark, most)
-            for sides, mark in zip(((low, below), (above, high)), marks, strict=True)
-        ]
+        most_usd = min(self.dear, relaxed.cost_usd * (1.0 + DEAR))
+        out = []
+        for side, sides in enumerate(((low, below), (above, high))):
+            branch = begun[side] if begun else None
+            # Duals are there where it is dear, and where nothing is feasible.
+            if branch is None or not (len(branch.y) and branch.cost_usd > most_usd):
+                mark = branch.mark if branch else relaxed.mark
+                branch = self.master.solve(*sides, mark, most, most_usd)
+            out.append(branch)
         rises = [branch.cost_usd - relaxed.cost_usd for branch in out]
         self._past.learn(column, value, (rises[0], rises[1]))
         return out

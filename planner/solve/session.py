@@ -22,7 +22,7 @@ import scipy.sparse as sp
 
 from planner.matrix import Matrix, RowBatch
 from planner.solve.bound import proving_ray, usable_duals
-from planner.solve.codes import BASIC, KINDS, STATUS
+from planner.solve.codes import BASIC, KINDS, LOWER, STATUS
 from planner.solve.scheduler import use_threads
 from planner.solve.units import MILLION, THOUSAND, scales
 from planner.solve.watch import Stop, Watch
@@ -36,17 +36,24 @@ _INSIDE = 1e-7
 _PRICE = 1e-8
 """Reduced cost, million USD per unit of the solver, that counts as none: its dual tolerance."""
 
+_MOST_WANTED = 0.025
+"""Columns that join for their reduced cost at a time, at most, for each one that is held."""
+_CHOOSE, _DEVEX = -1, 1
+"""Edge weights of HiGHS's dual simplex."""
+_ROUNDING = 1e-9
+"""Part of the size of its terms below which a column's share in a ray counts as none."""
+
 
 @dataclass(frozen=True)
 class LpResult:
     """What a linear relaxation gave."""
 
     status: str
-    """optimal, infeasible, interrupted, limit or error."""
+    """optimal, infeasible, interrupted, limit, dear (`Session.limit_cost`) or error."""
     x: Floats
     """Column values (empty unless optimal)."""
     y: Floats
-    """Row duals, or a dual ray when infeasible (may be empty)."""
+    """Row duals when optimal or dear, a dual ray when infeasible (may be empty)."""
     iterations: int
     """Simplex or interior-point iterations."""
 
@@ -76,12 +83,15 @@ class Session:
         active: npt.NDArray[np.bool_] | None = None,
         *,
         priced: bool = False,
+        hot: bool = False,
     ):
         """Pass the arrays of `matrix`; `stop` ends a running solve.
 
         `active` are the columns that it holds, all unless given; whole numbers and columns whose
         lower bound is not 0 must be among them. When it is `priced`, columns with a negative
-        reduced cost join until there are none.
+        reduced cost join until there are none. A `hot` one is for many short solves from bases
+        that are given to it: HiGHS then does without the steepest edges' weights, which take a
+        solve of each row every time.
         """
         self.matrix = matrix
         self._priced = priced
@@ -107,6 +117,7 @@ class Session:
             ("primal_feasibility_tolerance", 1e-8),
             ("dual_feasibility_tolerance", 1e-8),
             ("mip_feasibility_tolerance", 1e-7),
+            ("simplex_dual_edge_weight_strategy", _DEVEX if hot else _CHOOSE),
         ):
             self._highs.setOptionValue(name, value)
         self._pass()
@@ -246,6 +257,9 @@ class Session:
         more = self.matrix.shape[0] - rows
         if more:
             basis.row_status = [*basis.row_status, *[KINDS[BASIC]] * more]
+        wider = len(self._at) - len(basis.col_status)
+        if wider:
+            basis.col_status = [*basis.col_status, *[KINDS[LOWER]] * wider]
         self._highs.setBasis(basis)
 
     def solve_lp(self, time_limit_s: float | None = None, *, heed_stop: bool = True) -> LpResult:
@@ -276,19 +290,25 @@ class Session:
         if not len(result.y):
             return np.zeros(0, dtype=np.int64)
         away = (self._place < 0) & (m.upper > 0.0)
-        if result.status == "optimal":
+        if result.status in ("optimal", "dear"):
             y = usable_duals(result.y, m.row_lower, m.row_upper)
             reduced = (m.objective - m.a.T @ y) * self._column / MILLION
-            return np.flatnonzero(away & (reduced < -_PRICE))
+            wanted = np.flatnonzero(away & (reduced < -_PRICE))
+            most = max(1, int(_MOST_WANTED * len(self._at)))
+            return np.sort(wanted[np.argsort(reduced[wanted], kind="stable")[:most]])
         held = np.where(self._place >= 0, self._high, 0.0)
         ray = proving_ray(m.a, (m.row_lower, m.row_upper), (self._low, held), result.y)
         helps = m.a.T @ ray
-        return np.flatnonzero(away & (helps > _PRICE * float(np.abs(ray).max(initial=0.0))))
+        return np.flatnonzero(away & (helps > _ROUNDING * (abs(m.a).T @ np.abs(ray))))
 
     def limit_iterations(self, most: int | None) -> None:
         """End a relaxation after so many simplex iterations ("limit"); None without a limit."""
         limit = highspy.kHighsIInf if most is None else most
         self._highs.setOptionValue("simplex_iteration_limit", limit)
+
+    def limit_cost(self, most_usd: float) -> None:
+        """End a relaxation once it is known to cost more than this ("dear"); inf for no limit."""
+        self._highs.setOptionValue("objective_bound", most_usd / MILLION)
 
     def dual_cost(self) -> float:
         """Cost of the basis at which the dual simplex was ended, USD: the relaxation's at least."""
@@ -307,15 +327,17 @@ class Session:
         h.run()
         status = STATUS.get(h.getModelStatus(), "error")
         if status == "error":
+            self.errors = getattr(self, "errors", 0) + 1
             # A basis can become too ill-conditioned to go on from: once more from nothing.
             h.clearSolver()
             h.run()
             status = STATUS.get(h.getModelStatus(), "error")
         info = h.getInfo()
         x = y = np.zeros(0)
-        if status == "optimal":
+        if status in ("optimal", "dear"):
             solution = h.getSolution()
-            x = self._point(solution.col_value)
+            if status == "optimal":
+                x = self._point(solution.col_value)
             y = np.asarray(solution.row_dual) * self._row * MILLION
         elif status == "infeasible":
             y = self._dual_ray()
