@@ -19,6 +19,7 @@ from planner.matrix import Matrix, RowBatch
 from planner.solve.bound import usable_duals
 from planner.solve.branch import Search
 from planner.solve.prove import Leaf, Prover
+from planner.solve.rounding import INTEGRAL
 from planner.solve.session import Session
 
 Floats = npt.NDArray[np.float64]
@@ -34,8 +35,10 @@ NEAR = 1.0
 broke a promise."""
 FAR = 1e-3
 """Relative reduced cost of a column that is not used, from which on it is left out."""
-ENOUGH = 0.65
+ENOUGH = 0.4
 """Part of the gap asked for at which HiGHS ends: the bound of its relaxation is not yet ours."""
+OPEN = (250, 350)
+"""Lots that may differ from the relaxation where they are whole there, before all may."""
 ROUGH = 5e-3
 """Gap at which HiGHS ends at first."""
 SURE = 0.2
@@ -149,8 +152,12 @@ class Near:
         """Whether the next answer is looked for near the last one."""
         self._answer: Floats | None = None
 
-    def ask(self, gap: float, target: float = -np.inf) -> Floats | None:
-        """HiGHS's answer near the relaxation, or near the last answer [column]."""
+    def ask(self, gap: float, enough_usd: float = np.inf) -> Floats | None:
+        """HiGHS's answer near the relaxation, or near the last answer [column].
+
+        The first one that costs no more than `enough_usd`, else the cheapest; with few lots open
+        at first, those that are fractional and those that are nearest to being used more or less.
+        """
         search, master, at = self.search, self.master, self.master.at
         relaxed = master.solve(self._low, self._high, self._leaf.relaxed.mark)
         if not len(relaxed.x):
@@ -167,19 +174,30 @@ class Near:
         for i, batch in enumerate(self._taught):
             m = m.with_rows(replace(batch, name=f"{batch.name} {i}"))
         needed = m.integer | (m.lower != 0.0)
+        order = np.argsort(np.abs(_reduced(m, relaxed.y)[at]), kind="stable")
         # What costs nothing has many places; those that are used now are mostly enough.
-        for held in (used, ~far(master.problem, relaxed.x, relaxed.y)):
+        ways = [(used, most) for most in OPEN]
+        ways.append((~far(master.problem, relaxed.x, relaxed.y), len(at)))
+        best, best_usd = None, np.inf
+        for held, most in ways:
+            still = order[most:]
+            still = still[np.abs(x - relaxed.x[at])[still] < INTEGRAL]
+            bounds = low.copy(), high.copy()
+            bounds[0][still] = bounds[1][still] = np.round(x[still])
             session = Session(m, search.options.threads, search.session.stop, held | needed)
-            session.set_bounds(at, low, high)
-            _, x = session.solve_mip(
+            session.set_bounds(at, *bounds)
+            _, answer = session.solve_mip(
                 gap=gap,
                 nodes=NODES,
-                target=target,
+                target=enough_usd if np.isfinite(enough_usd) else -np.inf,
                 on_progress=lambda _primal, _dual: search.tell("improve"),
             )
-            if len(x) or not search.keep_going():
+            cost = float(m.objective @ answer) + m.offset if len(answer) else np.inf
+            if cost < best_usd:
+                best, best_usd = answer, cost
+            if (best is not None and best_usd <= enough_usd) or not search.keep_going():
                 break
-        return x if len(x) else None
+        return best
 
     def widen(self) -> bool:
         """Look near the relaxation again; False when that was so."""
@@ -223,9 +241,14 @@ class Near:
 
 def far(m: Matrix, point: Floats, y: Floats) -> Bools:
     """Columns that are no whole numbers, not used at a relaxation and far from it [column]."""
-    y = usable_duals(y, m.row_lower, m.row_upper)
-    reduced = m.objective - m.a.T @ y
     size = np.abs(m.objective) + abs(m.a).T @ np.abs(y)
     out: Bools = (point == 0.0) & (m.lower == 0.0) & ~m.integer
-    out &= reduced > FAR * np.maximum(size, 1.0)
+    out &= _reduced(m, y) > FAR * np.maximum(size, 1.0)
+    return out
+
+
+def _reduced(m: Matrix, y: Floats) -> Floats:
+    """Reduced costs at row duals [column]; rows below those of y have the price 0."""
+    y = np.concatenate([y, np.zeros(m.shape[0] - len(y))])
+    out: Floats = m.objective - m.a.T @ usable_duals(y, m.row_lower, m.row_upper)
     return out

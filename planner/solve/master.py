@@ -7,7 +7,7 @@ a quarter of the time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -131,6 +131,15 @@ class Master:
             rows = self._join(self.split.flow_cuts(more, len(self.duals)))
             self.duals += more
             self._wait(np.concatenate([self._waiting, rows]))
+
+    def broken(self, points: Sequence[Floats], first: int) -> list[bool]:
+        """Whether each point breaks one of the rows from `first` on."""
+        m, rows = self.problem, np.arange(first, self.problem.shape[0])
+        if not len(rows) or not points:
+            return [False] * len(points)
+        activity = self._row[rows] @ np.stack(points, axis=1)
+        off = np.maximum(m.row_lower[rows, None] - activity, activity - m.row_upper[rows, None])
+        return [bool(broken) for broken in (off > BROKEN).any(axis=0)]
 
     def _join(self, batch: RowBatch) -> Ints:
         """Let rows join the problem under a name of their own; where they stand."""

@@ -123,10 +123,11 @@ class Prover:
 
     def catch_up(self) -> None:
         """Take in the rows and duals that the search has found since."""
-        rows, duals = self.master.problem.shape[0], len(self.master.duals)
+        first = self.master.problem.shape[0]
         self.master.catch_up(self.search.matrix, self.search.duals)
-        if self.master.problem.shape[0] > rows or len(self.master.duals) > duals:
-            self._stale = {at for at, end in self._ended.items() if end.cost_usd < np.inf}
+        some = [at for at, end in self._ended.items() if len(end.x)]
+        broken = self.master.broken([self._ended[at].x for at in some], first)
+        self._stale |= {at for at, breaks in zip(some, broken, strict=True) if breaks}
 
     @property
     def cutoff(self) -> float:

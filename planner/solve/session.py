@@ -327,7 +327,6 @@ class Session:
         h.run()
         status = STATUS.get(h.getModelStatus(), "error")
         if status == "error":
-            self.errors = getattr(self, "errors", 0) + 1
             # A basis can become too ill-conditioned to go on from: once more from nothing.
             h.clearSolver()
             h.run()
