@@ -17,9 +17,10 @@ from planner.solve.certificate import give_proof, node_bounds
 from planner.solve.dive import Dive
 from planner.solve.master import Master
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, relative_gap
+from planner.solve.root import relaxed_root
 from planner.solve.rounding import fractional
 from planner.solve.session import Basis, LpResult, Session
-from planner.solve.sift import INTERIOR, interior_point, sifted, sifted_inside
+from planner.solve.sift import sifted
 from planner.solve.tree import Tree
 
 Floats = npt.NDArray[np.float64]
@@ -27,10 +28,6 @@ EXACT = 1e-9
 """Relative gap that counts as none: what double precision can tell."""
 ROUND_GAIN = 2e-3
 """Part of the gap that a round of lazy rows has to close, or a bound does without more."""
-SMALL_GAIN = 2e-5
-"""Relative gain of a round in the problem without flows below which the whole one is asked."""
-WHOLE_GAIN = 1e-4
-"""Relative gain of the root's cost below which rounds go on in the whole problem alone."""
 MOST_DUALS = 100
 """Relaxations whose duals are kept."""
 DIVE_EVERY = 25
@@ -127,69 +124,9 @@ class Search:
         """Relaxation of a node; notes its duals and its bound."""
         low, high = node_bounds(self.matrix, self.tree.nodes, at)
         self.session.set_bounds(self.integer, low[self.integer], high[self.integer])
-        if at == 0:
-            self._begin_inside()
-        result = self.session.solve_lp()
-        if at == 0:
-            result = self._rounds_without_flows(self.narrow(result))
+        result = relaxed_root(self) if at == 0 else self.session.solve_lp()
         result = self.tighten(self.session, result, exact=at == 0, enough=ROUND_GAIN)
         give_proof(self.matrix, self.tree.nodes, at, result.y, result.status == "infeasible")
-        return result
-
-    def _begin_inside(self) -> None:
-        """Hold what matters near an interior point, where the simplex would take too long."""
-        if not (self.sift and self.matrix.shape[1] >= INTERIOR and interior_point()):
-            return
-        since = time.perf_counter()
-        inside = self.session.solve_interior()
-        self.iterations += inside.iterations
-        if inside.status == "optimal":
-            self.session = sifted_inside(self.session, inside)
-        self.timed("interior point", since)
-
-    def narrow(self, result: LpResult) -> LpResult:
-        """From the root's relaxation on, hold only the columns that matter, where there are many.
-
-        The search goes on in a session that takes in what a relaxation wants, so that each is
-        that of the whole problem.
-        """
-        if not self.sift or result.status != "optimal" or not self.session.active.all():
-            return result
-        self.session = sifted(self.session, result)
-        return self.session.solve_lp()
-
-    def _rounds_without_flows(self, result: LpResult) -> LpResult:
-        """The root's relaxation with lazy rows that are found in the problem without its flows.
-
-        There a relaxation takes little; rows that join it join the whole problem, which says what
-        flows cost then.
-        """
-        if not self.sift or self.lazy is None or result.status != "optimal":
-            return result
-        self._note(result)
-        self.master = Master(self.matrix, self.duals, self.options.threads, self.session.stop)
-        low, high = self.matrix.lower[self.integer], self.matrix.upper[self.integer]
-        master, before = self.master, -np.inf
-        while result.status == "optimal" and self.keep_going():
-            now = float(self.matrix.objective @ result.x)
-            if now - before < WHOLE_GAIN * abs(now):
-                break
-            before, x, rows = now, result.x, self.matrix.shape[0]
-            while self.keep_going():
-                batch = self.lazy(x, exact=True)
-                if batch is None:
-                    break
-                self.join(self.session, batch)
-                master.catch_up(self.matrix, self.duals)
-                relaxed = master.solve(low, high)
-                if not len(relaxed.x) or relaxed.cost_usd - now < SMALL_GAIN * abs(now):
-                    break
-                now, x = relaxed.cost_usd, master.split.whole(relaxed.x)
-            if self.matrix.shape[0] == rows:
-                break
-            result = self.session.solve_lp()
-            self._note(result)
-            self.tell("rounds")
         return result
 
     def tighten(
@@ -200,7 +137,7 @@ class Search:
         With `enough`, until two rounds in a row lift the cost by less than that part of the gap
         asked for: what a bound needs, but not a plan.
         """
-        self._note(result)
+        self.note(result)
         slow = 0
         while self.lazy is not None and result.status == "optimal" and self.keep_going():
             batch = self.lazy(result.x, exact=exact)
@@ -209,7 +146,7 @@ class Search:
             before = float(self.matrix.objective @ result.x)
             self.join(session, batch)
             result = session.solve_lp()
-            self._note(result)
+            self.note(result)
             self.tell("rounds")
             if enough and result.status == "optimal":
                 now = float(self.matrix.objective @ result.x)
@@ -218,7 +155,7 @@ class Search:
                     break
         return result
 
-    def _note(self, result: LpResult) -> None:
+    def note(self, result: LpResult) -> None:
         """Count a relaxation's iterations, and keep its duals for `planner.solve.flows`."""
         self.iterations += result.iterations
         if self.lazy is not None and result.status == "optimal":
@@ -292,7 +229,7 @@ class Search:
         """The whole problem's relaxation within bounds of the whole numbers, as rows are now."""
         self.session.set_bounds(self.integer, low, high)
         result = self.session.solve_lp()
-        self._note(result)
+        self.note(result)
         return result
 
     def finish(self, low: Floats, high: Floats) -> LpResult:
@@ -402,18 +339,6 @@ class Search:
             node.y, node.ray, node.bound = y, ray, bound
         if result.status == "optimal":
             self._explore(at, result, 1)
-
-    def resolve(self, at: int) -> LpResult:
-        """The whole problem's relaxation at an open leaf, with the lazy rows that it breaks."""
-        node = self.tree.nodes[at]
-        y, ray, bound = node.y, node.ray, node.bound
-        self.tree.close(at)
-        result = self._solve_node(at)
-        if node.bound < bound:
-            node.y, node.ray, node.bound = y, ray, bound
-        if node.bound < np.inf:
-            self.tree.open(at)
-        return result
 
     def dive_from(self, at: int) -> None:
         """Dive from an open leaf that is solved."""

@@ -24,6 +24,7 @@ from planner.solve.session import Session
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 SHARE = 0.5
 """Share of the remaining time."""
 MOST_LESSONS = 12
@@ -37,10 +38,14 @@ FAR = 1e-3
 """Relative reduced cost of a column that is not used, from which on it is left out."""
 ENOUGH = 0.4
 """Part of the gap asked for at which HiGHS ends: the bound of its relaxation is not yet ours."""
-OPEN = (250, 350)
-"""Lots that may differ from the relaxation where they are whole there, before all may."""
+OPEN = (250, 350, 500)
+"""Whole numbers that may differ from where they are, of those nearest to it by reduced cost: at
+first, and where the answers before cost too much."""
 ROUGH = 5e-3
 """Gap at which HiGHS ends at first."""
+FIRST = 1e-2
+"""Relative cost above the least known at which lots are no longer looked for where there is no plan
+yet; the gap asked for, where there is one."""
 SURE = 0.2
 """Part of the gap asked for by which flows may cost more than an answer says."""
 LAST = 0.9
@@ -83,7 +88,8 @@ def teach(prover: Prover, leaf: Leaf) -> None:
     search, since = prover.search, time.perf_counter()
     first = not np.isfinite(search.best)
     near = Near(prover, leaf)
-    most_usd = np.inf if first else prover.least * (1.0 + search.tolerance)
+    rise = max(search.tolerance, FIRST) if first else search.tolerance
+    most_usd = prover.least * (1.0 + rise)
     point = _rough(search, near, exact=first, most_usd=most_usd)
     if first and point is not None:
         near.finish(point)
@@ -111,7 +117,7 @@ def plan_near(prover: Prover, leaf: Leaf) -> None:
 
     The session's bounds are not what they were afterwards.
     """
-    search, since, before = prover.search, time.perf_counter(), prover.search.best
+    search, since = prover.search, time.perf_counter()
     near = Near(prover, leaf)
     # Promises that break at rough answers are found in a tenth of the time.
     _rough(search, near, exact=True)
@@ -125,8 +131,7 @@ def plan_near(prover: Prover, leaf: Leaf) -> None:
                 break
         elif near.learn(point, exact=True) < SURE * search.tolerance:
             near.finish(point)
-            if search.best < before:
-                break
+            break
         search.tell("improve")
     search.timed("improve", since)
     search.tell("improve")
@@ -155,49 +160,65 @@ class Near:
     def ask(self, gap: float, enough_usd: float = np.inf) -> Floats | None:
         """HiGHS's answer near the relaxation, or near the last answer [column].
 
-        The first one that costs no more than `enough_usd`, else the cheapest; with few lots open
-        at first, those that are fractional and those that are nearest to being used more or less.
+        With few lots open: those that are fractional and those that are nearest to being used more
+        or less. Where an answer costs more than `enough_usd`, the next is looked for near it.
         """
         search, master, at = self.search, self.master, self.master.at
         relaxed = master.solve(self._low, self._high, self._leaf.relaxed.mark)
         if not len(relaxed.x):
             return None
         self.least = relaxed.cost_usd
-        used = master.used() | (relaxed.x != 0.0)
-        x = relaxed.x[at]
-        if self._answer is not None:
-            used |= self._answer != 0.0
-            x = np.round(self._answer[at])
-        low = np.maximum(self._low, np.floor(x + 1e-6) - NEAR)
-        high = np.minimum(self._high, np.ceil(x - 1e-6) + NEAR)
         m = master.problem
+        order = np.argsort(np.abs(_reduced(m, relaxed.y)[at]), kind="stable")
+        near = ~far(m, relaxed.x, relaxed.y)
         for i, batch in enumerate(self._taught):
             m = m.with_rows(replace(batch, name=f"{batch.name} {i}"))
-        needed = m.integer | (m.lower != 0.0)
-        order = np.argsort(np.abs(_reduced(m, relaxed.y)[at]), kind="stable")
         # What costs nothing has many places; those that are used now are mostly enough.
-        ways = [(used, most) for most in OPEN]
-        ways.append((~far(master.problem, relaxed.x, relaxed.y), len(at)))
-        best, best_usd = None, np.inf
-        for held, most in ways:
-            still = order[most:]
-            still = still[np.abs(x - relaxed.x[at])[still] < INTEGRAL]
-            bounds = low.copy(), high.copy()
-            bounds[0][still] = bounds[1][still] = np.round(x[still])
-            session = Session(m, search.options.threads, search.session.stop, held | needed)
-            session.set_bounds(at, *bounds)
-            _, answer = session.solve_mip(
-                gap=gap,
-                nodes=NODES,
-                target=enough_usd if np.isfinite(enough_usd) else -np.inf,
-                on_progress=lambda _primal, _dual: search.tell("improve"),
-            )
-            cost = float(m.objective @ answer) + m.offset if len(answer) else np.inf
-            if cost < best_usd:
-                best, best_usd = answer, cost
-            if (best is not None and best_usd <= enough_usd) or not search.keep_going():
+        used = master.used() | (relaxed.x != 0.0)
+        best = self._answer
+        found: Floats | None = None
+        for most in OPEN:
+            whole = relaxed.x[at] if best is None else np.round(best[at])
+            held = used if best is None else used | (best != 0.0)
+            rest = order[most:]
+            rest = rest[np.abs(whole - relaxed.x[at])[rest] < INTEGRAL]
+            answer = self._near(m, held, whole, rest, gap, enough_usd, found)
+            if answer is None:
+                continue
+            best = found = answer
+            if float(m.objective @ found) + m.offset <= enough_usd or not search.keep_going():
                 break
-        return best
+        if found is None and search.keep_going():
+            whole = relaxed.x[at] if best is None else np.round(best[at])
+            found = self._near(m, near, whole, order[:0], gap, enough_usd, None)
+        return found
+
+    def _near(
+        self,
+        m: Matrix,
+        held: Bools,
+        whole: Floats,
+        fixed: Ints,
+        gap: float,
+        enough_usd: float,
+        start: Floats | None,
+    ) -> Floats | None:
+        """HiGHS's answer near values of the whole numbers, of which some are `fixed` there."""
+        search, at = self.search, self.master.at
+        low = np.maximum(self._low, np.floor(whole + INTEGRAL) - NEAR)
+        high = np.minimum(self._high, np.ceil(whole - INTEGRAL) + NEAR)
+        low[fixed] = high[fixed] = np.round(whole[fixed])
+        held = held | m.integer | (m.lower != 0.0)
+        session = Session(m, search.options.threads, search.session.stop, held)
+        session.set_bounds(at, low, high)
+        _, x = session.solve_mip(
+            gap=gap,
+            nodes=NODES,
+            target=enough_usd if np.isfinite(enough_usd) else -np.inf,
+            start=start,
+            on_progress=lambda _primal, _dual: search.tell("improve"),
+        )
+        return x if len(x) else None
 
     def widen(self) -> bool:
         """Look near the relaxation again; False when that was so."""

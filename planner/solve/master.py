@@ -139,7 +139,7 @@ class Master:
             return [False] * len(points)
         activity = self._row[rows] @ np.stack(points, axis=1)
         off = np.maximum(m.row_lower[rows, None] - activity, activity - m.row_upper[rows, None])
-        return [bool(broken) for broken in (off > BROKEN).any(axis=0)]
+        return [bool((each > BROKEN).any()) for each in off.T]
 
     def _join(self, batch: RowBatch) -> Ints:
         """Let rows join the problem under a name of their own; where they stand."""

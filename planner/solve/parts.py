@@ -11,10 +11,7 @@ from collections.abc import Set as AbstractSet
 
 from planner.solve.branch import Search
 from planner.solve.improve import plan_near, teach
-from planner.solve.prove import Leaf, Prover, prove
-
-MOST_SETTLED = 3
-"""Leaves, one below the other, at which the whole problem is asked before lots are looked for."""
+from planner.solve.prove import Prover, prove
 
 
 def by_parts(search: Search, structure: AbstractSet[int]) -> None:
@@ -24,32 +21,18 @@ def by_parts(search: Search, structure: AbstractSet[int]) -> None:
     """
     prover = Prover(search, structure)
     taught: set[bytes] = set()
+    leaf = prover.dive(0)
+    if leaf is not None:
+        prover.expect(leaf.relaxed.cost_usd)
     while search.gap > search.tolerance and search.keep_going():
         leaf = prove(prover, to_structure=True)
         if leaf is None:
             break
+        prover.expect(leaf.relaxed.cost_usd)
         which = prover.structure_of(leaf)
         if which in taught:
             plan_near(prover, leaf)
             prover.tried.add(which)
-            continue
-        taught.add(which)
-        below = leaf
-        if below is not None:
-            teach(prover, below)
-            taught.add(prover.structure_of(below))
-
-
-def _settled(search: Search, prover: Prover, leaf: Leaf) -> Leaf | None:
-    """A leaf at or below one, whose structure is whole with what the whole problem says there.
-
-    What flows cost was known near the root alone, and which promises bind there.
-    """
-    for _ in range(MOST_SETTLED):
-        search.resolve(leaf.at)
-        prover.catch_up()
-        below = prover.dive(leaf.at)
-        if below is None or below.at == leaf.at:
-            return below
-        leaf = below
-    return leaf
+        else:
+            taught.add(which)
+            teach(prover, leaf)

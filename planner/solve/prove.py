@@ -99,6 +99,8 @@ class Prover:
         self.search = search
         self.tried: set[bytes] = set()
         """Structures near which plans were looked for."""
+        self.expected = np.inf
+        """Cost that leaves are expected to need: those that cost more come last, USD."""
         self._past = PseudoCosts(len(search.integer))
         self.structure = np.isin(search.order[search.integer], sorted(structure))
         """Whether a whole number is structure [whole number]."""
@@ -139,6 +141,16 @@ class Prover:
     def dear(self) -> float:
         """Cost at which a relaxation is ended: a little more than the cutoff, to be sure."""
         return self.cutoff * (1.0 + SURE * self.search.tolerance)
+
+    def _most(self, relaxed: Relaxed) -> float:
+        """Cost from which on a branch below a relaxation is left for later."""
+        rise = DEAR if self.expected == np.inf else self.search.tolerance
+        expected = 0.0 if self.expected == np.inf else self.expected
+        return min(self.dear, max(expected, relaxed.cost_usd * (1.0 + rise)))
+
+    def expect(self, cost_usd: float) -> None:
+        """Note what lots cost at least where the structure is whole: a plan may cost as much."""
+        self.expected = min(self.expected, cost_usd * (1.0 + self.search.tolerance))
 
     @property
     def least(self) -> float:
@@ -275,7 +287,7 @@ class Prover:
             if not self._past.known(column):
                 branches = self._branches(at, relaxed, column, MOST_ITERATIONS)
                 costs = [branch.cost_usd for branch in branches]
-                if np.isnan(costs).any() or max(costs) >= self.cutoff:
+                if np.isnan(costs).any() or max(costs) >= min(self.cutoff, self._most(relaxed)):
                     best = np.inf, column, branches
                     break
                 scores[i] = score((costs[0] - relaxed.cost_usd, costs[1] - relaxed.cost_usd))
@@ -303,7 +315,7 @@ class Prover:
         low, high = self.bounds(at)
         below, above = high.copy(), low.copy()
         below[column], above[column] = np.floor(value), np.floor(value) + 1.0
-        most_usd = min(self.dear, relaxed.cost_usd * (1.0 + DEAR))
+        most_usd = self._most(relaxed)
         out = []
         for side, sides in enumerate(((low, below), (above, high))):
             branch = begun[side] if begun else None

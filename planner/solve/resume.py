@@ -17,6 +17,7 @@ from planner.errors import InfeasibleError
 from planner.matrix import Matrix
 from planner.solve.branch import ROUND_GAIN, Search
 from planner.solve.certificate import Node, node_bounds, proven_bound
+from planner.solve.root import narrow
 from planner.solve.session import Basis, LpResult
 from planner.solve.sift import sifted_from
 
@@ -122,7 +123,7 @@ def _root(search: Search) -> LpResult:
     session, integer = search.session, search.integer
     m = search.matrix
     session.set_bounds(integer, m.lower[integer], m.upper[integer])
-    result = search.narrow(session.solve_lp())
+    result = narrow(search, session.solve_lp())
     # For a bound the rows that are known are enough; a plan is held against all of them.
     result = search.tighten(search.session, result, exact=False, enough=ROUND_GAIN)
     m = search.matrix

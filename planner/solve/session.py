@@ -21,8 +21,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from planner.matrix import Matrix, RowBatch
-from planner.solve.bound import proving_ray, usable_duals
 from planner.solve.codes import BASIC, KINDS, LOWER, STATUS
+from planner.solve.pricing import cheaper, mending
 from planner.solve.scheduler import use_threads
 from planner.solve.units import MILLION, THOUSAND, scales
 from planner.solve.watch import Stop, Watch
@@ -33,15 +33,11 @@ _DUAL, _PRIMAL = 1, 4
 """Simplex strategies of HiGHS."""
 _INSIDE = 1e-7
 """Relative gap at which an interior point is near enough: the simplex does the rest."""
-_PRICE = 1e-8
-"""Reduced cost, million USD per unit of the solver, that counts as none: its dual tolerance."""
 
 _MOST_WANTED = 0.025
 """Columns that join for their reduced cost at a time, at most, for each one that is held."""
 _CHOOSE, _DEVEX = -1, 1
 """Edge weights of HiGHS's dual simplex."""
-_ROUNDING = 1e-9
-"""Part of the size of its terms below which a column's share in a ray counts as none."""
 
 
 @dataclass(frozen=True)
@@ -287,19 +283,14 @@ class Session:
     def _wanted(self, result: LpResult) -> Ints:
         """Columns that are not held and that would lower the cost, or mend an infeasibility."""
         m = self.matrix
+        away = (self._place < 0) & (m.upper > 0.0)
         if not len(result.y):
             return np.zeros(0, dtype=np.int64)
-        away = (self._place < 0) & (m.upper > 0.0)
         if result.status in ("optimal", "dear"):
-            y = usable_duals(result.y, m.row_lower, m.row_upper)
-            reduced = (m.objective - m.a.T @ y) * self._column / MILLION
-            wanted = np.flatnonzero(away & (reduced < -_PRICE))
-            most = max(1, int(_MOST_WANTED * len(self._at)))
-            return np.sort(wanted[np.argsort(reduced[wanted], kind="stable")[:most]])
+            scale = self._column / MILLION
+            return cheaper(m, result.y, away, scale, int(_MOST_WANTED * len(self._at)))
         held = np.where(self._place >= 0, self._high, 0.0)
-        ray = proving_ray(m.a, (m.row_lower, m.row_upper), (self._low, held), result.y)
-        helps = m.a.T @ ray
-        return np.flatnonzero(away & (helps > _ROUNDING * (abs(m.a).T @ np.abs(ray))))
+        return mending(m, result.y, (self._low, held), away)
 
     def limit_iterations(self, most: int | None) -> None:
         """End a relaxation after so many simplex iterations ("limit"); None without a limit."""

@@ -135,9 +135,13 @@ def test_routings_of_another_plan_are_held_against_what_is_asked(case: Case, rou
     # What a routing takes is looked for each time: without the chips a block is solved, and short.
     k, t, s = next(iter(own._enough))
     takes = own._enough[k, t, s]
-    assert own._exact((k, t, s), takes) is None
+    left = np.zeros((own.asked.blocks, len(takes), s + 1))
+    left[k, :, s] = takes
+    block = np.array([[k, s]])
+    assert own._reroute(t, block, left).all()
     assert own.kept((k, t, s), takes) is not None
     assert own.kept((k, t, s), 0.9 * takes) is None
+    assert not own._reroute(t, block, np.zeros_like(left)).any()
     assert own._exact((k, t, s), np.zeros_like(takes)) is not None
 
 

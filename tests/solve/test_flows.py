@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -12,12 +13,14 @@ import scipy.sparse as sp
 import planner
 from planner.audit.folder import audit_plan
 from planner.case import load_case
+from planner.errors import InterruptedSolveError
 from planner.instance import build_instance
 from planner.matrix import Matrix, RowBatch
 from planner.redundancy.problem import compiled_problem
 from planner.solve.certificate import proven_bound
 from planner.solve.flows import FLOWS, RAYS, ROOM, ROWS, Floats, WithoutFlows
 from planner.solve.master import Master
+from planner.solve.options import Event
 from planner.solve.session import Session
 from tests.redundancy.test_rounds import resilient
 
@@ -155,3 +158,30 @@ def test_a_solve_by_parts_keeps_its_promises_and_proves_its_plan(
     columns = compiled_problem(build_instance(case), mode="rounds")[0].shape[1]
     assert asked
     assert max(asked) < columns
+
+
+@pytest.mark.parametrize("event", [2, 4, 6, 9, 13])
+def test_ctrl_c_within_a_solve_by_parts_keeps_the_plan_in_hand(
+    event: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left is a plan with a bound that holds, or the word that there is none yet."""
+    case = resilient(load_case(Path("data/small")))
+    optimum = planner.solve(case, gap=1e-6, redundancy="rounds")
+    monkeypatch.setattr(RUN, "SMALL", 0)
+    told: list[Event] = []
+
+    def progress(e: Event) -> None:
+        told.append(e)
+        if len(told) == event:
+            signal.raise_signal(signal.SIGINT)
+
+    try:
+        plan = planner.solve(case, gap=1e-9, redundancy="rounds", progress=progress)
+    except InterruptedSolveError:
+        assert all(e.objective_usd is None for e in told[:event])
+        return
+    assert len(told) >= event
+    audit_plan(plan).require()
+    assert plan.summary["status"] in ("interrupted", "proven")
+    assert plan.bound_usd <= optimum.objective_usd * (1.0 + 1e-9)
+    assert plan.objective_usd >= optimum.bound_usd * (1.0 - 1e-9)

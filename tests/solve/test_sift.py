@@ -158,7 +158,7 @@ def test_a_root_from_an_interior_point_proves_what_the_simplex_does(
     # The session itself goes on by simplex.
     assert float(matrix.objective @ session.solve_lp().x) == pytest.approx(cost, rel=1e-9)
     monkeypatch.setattr(RUN, "SIFTED", 0)
-    monkeypatch.setattr(sys.modules["planner.solve.branch"], "INTERIOR", 0)
+    monkeypatch.setattr(sys.modules["planner.solve.root"], "INTERIOR", 0)
     plan = planner.solve(load_case(Path("data/small")), gap=1e-4)
     assert "interior point" in plan.summary["seconds"]["within_solve"]
     assert plan.summary["status"] == "proven"

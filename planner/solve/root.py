@@ -1,0 +1,91 @@
+"""The root of a large problem: its relaxation, with the lazy rows that join it there.
+
+Most rounds of lazy rows are done in the problem without its flows (`planner.solve.master`), where a
+relaxation takes a hundredth of the time; the whole problem then says what flows cost.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from planner.solve.master import Master
+from planner.solve.session import LpResult
+from planner.solve.sift import INTERIOR, interior_point, sifted, sifted_inside
+
+if TYPE_CHECKING:
+    from planner.solve.branch import Search
+
+SMALL_GAIN = 2e-5
+"""Relative gain of a round in the problem without flows below which the whole one is asked."""
+WHOLE_GAIN = 1e-4
+"""Relative gain of the whole problem's cost below which rounds go on there alone."""
+
+
+def relaxed_root(search: Search) -> LpResult:
+    """The root's relaxation, in a session that holds what matters there where there is much else.
+
+    Lazy rows have joined a sifted problem, all but the last few.
+    """
+    _begin_inside(search)
+    result = narrow(search, search.session.solve_lp())
+    if search.sift and search.lazy is not None and result.status == "optimal":
+        result = _rounds_without_flows(search, result)
+    return result
+
+
+def narrow(search: Search, result: LpResult) -> LpResult:
+    """From the root's relaxation on, hold only the columns that matter, where there are many.
+
+    The search goes on in a session that takes in what a relaxation wants, so that each is that of
+    the whole problem.
+    """
+    if not search.sift or result.status != "optimal" or not search.session.active.all():
+        return result
+    search.session = sifted(search.session, result)
+    return search.session.solve_lp()
+
+
+def _begin_inside(search: Search) -> None:
+    """Hold what matters near an interior point, where the simplex would take too long."""
+    if not (search.sift and search.matrix.shape[1] >= INTERIOR and interior_point()):
+        return
+    since = time.perf_counter()
+    inside = search.session.solve_interior()
+    search.iterations += inside.iterations
+    if inside.status == "optimal":
+        search.session = sifted_inside(search.session, inside)
+    search.timed("interior point", since)
+
+
+def _rounds_without_flows(search: Search, result: LpResult) -> LpResult:
+    """The root's relaxation with lazy rows that the problem without its flows breaks."""
+    matrix = search.matrix
+    search.note(result)
+    stop = search.session.stop
+    master = search.master = Master(matrix, search.duals, search.options.threads, stop)
+    low, high = matrix.lower[search.integer], matrix.upper[search.integer]
+    before = -np.inf
+    while result.status == "optimal" and search.keep_going():
+        now = float(matrix.objective @ result.x) + matrix.offset
+        if now - before < WHOLE_GAIN * abs(now):
+            break
+        before, x, rows = now, result.x, search.matrix.shape[0]
+        while search.keep_going():
+            batch = None if search.lazy is None else search.lazy(x, exact=True)
+            if batch is None:
+                break
+            search.join(search.session, batch)
+            master.catch_up(search.matrix, search.duals)
+            relaxed = master.solve(low, high)
+            if not len(relaxed.x) or relaxed.cost_usd - now < SMALL_GAIN * abs(now):
+                break
+            now, x = relaxed.cost_usd, master.split.whole(relaxed.x)
+        if search.matrix.shape[0] == rows:
+            break
+        result = search.session.solve_lp()
+        search.note(result)
+        search.tell("rounds")
+    return result
