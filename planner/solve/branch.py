@@ -49,6 +49,8 @@ class Search:
     """Ranks whose columns a dive rounds one at a time, trying the choices that exclude it."""
     sift: bool = False
     """Whether the search and its dives begin without the columns that are far from being used."""
+    parts: bool = False
+    """Whether it may go on without flows (`planner.solve.parts`): duals are kept for that."""
     started: float = field(default_factory=time.perf_counter)
     known: float = -np.inf
     """Lower bound that is proven elsewhere, USD; it counts for the gap alone."""
@@ -58,7 +60,7 @@ class Search:
     phases: dict[str, float] = field(default_factory=dict)
     iterations: int = 0
     duals: deque[Floats] = field(default_factory=lambda: deque(maxlen=MOST_DUALS))
-    """Row duals of the last relaxations [row at that time], where lazy rows join."""
+    """Row duals of the last relaxations [row at that time], where it may go on without flows."""
     root_basis: Basis | None = None
     """Basis of the root's relaxation, where it was solved."""
     root_duals: Floats = field(default_factory=lambda: np.zeros(0))
@@ -158,7 +160,7 @@ class Search:
     def note(self, result: LpResult) -> None:
         """Count a relaxation's iterations, and keep its duals for `planner.solve.flows`."""
         self.iterations += result.iterations
-        if self.lazy is not None and result.status == "optimal":
+        if self.parts and result.status == "optimal":
             self.duals.append(result.y)
 
     def _catch_up(self) -> None:

@@ -173,6 +173,7 @@ def solve_matrix(
             lazy,
             PROBED,
             matrix.shape[1] >= SIFTED,
+            matrix.shape[1] >= SMALL,
             started,
             -np.inf if hot is None else hot.bound_usd,
         )
@@ -223,12 +224,12 @@ def _dive(search: Search, small: bool) -> None:
     """Branch and dive until the gap is reached, or nothing is left to try."""
     if small:
         search.branch(10**9)
-    elif search.duals:
+    elif search.gap > search.tolerance and search.keep_going():
         by_parts(search, DECIDED)
-    else:
-        search.branch(FIRST_NODES)
-        if search.gap > search.tolerance and search.keep_going():
-            improve(search, PLACEMENTS)
+        if not np.isfinite(search.best):
+            search.branch(FIRST_NODES)
+            if search.gap > search.tolerance and search.keep_going():
+                improve(search, PLACEMENTS)
     search.branch(10**9)
 
 

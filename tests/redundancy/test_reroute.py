@@ -17,7 +17,7 @@ def problem(seed: int) -> tuple[Transport, Pairs, np.ndarray, np.ndarray, np.nda
     rate = rng.uniform(0.5, 3.0, (WORKLOADS, POOLS)) * (rng.random((WORKLOADS, POOLS)) < 0.7)
     gate = np.where(rng.random(rate.shape) < 0.4, rng.integers(0, GATES, rate.shape), -1)
     transport = Transport(rate, gate, GATES)
-    least = rng.uniform(0.0, 3e3, (WORKLOADS, BLOCKS)) * (rate.any(axis=1)[:, None])
+    least = rng.uniform(0.0, 3e3, (WORKLOADS, BLOCKS)) * (rate.max(axis=1) > 0.0)[:, None]
     chips = rng.uniform(0.0, 4e3, (POOLS + GATES, BLOCKS))
     return transport, Pairs.of(transport, rate), rate, gate, least, chips
 
