@@ -48,8 +48,6 @@ FIRST = 1e-2
 yet; the gap asked for, where there is one."""
 SURE = 0.2
 """Part of the gap asked for by which flows may cost more than an answer says."""
-LAST = 0.9
-"""Part of the gap asked for by which an answer may cost more than what is known as least."""
 NODES = 1
 """Nodes of HiGHS's after which it ends: its heuristics at the root find what there is."""
 
@@ -82,16 +80,16 @@ def improve(search: Search, placements: int) -> None:
 def teach(prover: Prover, leaf: Leaf) -> None:
     """Learn what flows cost at whole lots near a leaf's relaxation whose structure is whole.
 
-    From rough answers of HiGHS's, which take half a second each. Without a plan yet, the last of
-    them becomes one. The session's bounds are not what they were afterwards.
+    From rough answers of HiGHS's, which take half a second each. Without a plan yet, or where it is
+    cheap enough to end the search, the last of them becomes one. The session's bounds are not what
+    they were afterwards.
     """
     search, since = prover.search, time.perf_counter()
     first = not np.isfinite(search.best)
     near = Near(prover, leaf)
     rise = max(search.tolerance, FIRST) if first else search.tolerance
-    most_usd = prover.least * (1.0 + rise)
-    point = _rough(search, near, exact=first, most_usd=most_usd)
-    if first and point is not None:
+    point = _rough(search, near, exact=first, most_usd=prover.least * (1.0 + rise))
+    if point is not None and (first or near.cost_usd(point) <= prover.target_usd):
         near.finish(point)
     search.timed("improve", since)
     search.tell("improve")
@@ -125,7 +123,7 @@ def plan_near(prover: Prover, leaf: Leaf) -> None:
     for _ in range(MOST_ROUNDS):
         if not search.keep_going():
             break
-        point = near.ask(ENOUGH * search.tolerance, prover.least * (1.0 + LAST * search.tolerance))
+        point = near.ask(ENOUGH * search.tolerance, prover.target_usd)
         if point is None:
             if not near.widen():
                 break
@@ -178,6 +176,8 @@ class Near:
         best = self._answer
         found: Floats | None = None
         for most in OPEN:
+            if not search.keep_going():
+                break
             whole = relaxed.x[at] if best is None else np.round(best[at])
             held = used if best is None else used | (best != 0.0)
             rest = order[most:]
@@ -186,7 +186,7 @@ class Near:
             if answer is None:
                 continue
             best = found = answer
-            if float(m.objective @ found) + m.offset <= enough_usd or not search.keep_going():
+            if float(m.objective @ found) + m.offset <= enough_usd:
                 break
         if found is None and search.keep_going():
             whole = relaxed.x[at] if best is None else np.round(best[at])
@@ -220,6 +220,11 @@ class Near:
         )
         return x if len(x) else None
 
+    def cost_usd(self, x: Floats) -> float:
+        """What an answer costs as far as flows' costs are known."""
+        m = self.master.problem
+        return float(m.objective @ x) + m.offset
+
     def widen(self) -> bool:
         """Look near the relaxation again; False when that was so."""
         was, self._answer = self._answer, None
@@ -240,7 +245,7 @@ class Near:
         result = search.relaxed(*self._fixed(x))
         if result.status == "infeasible":
             self._taught.append(master.split.ray_cuts([result.y]))
-        said = float(master.problem.objective @ x) + master.problem.offset
+        said = self.cost_usd(x)
         self.prover.catch_up()
         if self.stays:
             self._answer = x

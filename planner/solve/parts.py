@@ -21,8 +21,8 @@ def by_parts(search: Search, structure: AbstractSet[int]) -> None:
     """
     prover = Prover(search, structure)
     taught: set[bytes] = set()
-    leaf = prover.dive(0)
-    if leaf is not None:
+    first = prover.first()
+    if first is not None and (leaf := prover.dive(first.at)) is not None:
         prover.expect(leaf.relaxed.cost_usd)
     while search.gap > search.tolerance and search.keep_going():
         leaf = prove(prover, to_structure=True)

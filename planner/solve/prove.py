@@ -36,6 +36,8 @@ DEAR = 5e-3
 """Relative rise at which a branch is left: others come first."""
 SURE = 0.02
 """Part of the gap asked for by which a relaxation costs more than the cutoff when it is ended."""
+LAST = 0.9
+"""Part of the gap asked for by which a plan may cost more than what is known as least."""
 NO_RISE_USD = 1e4
 """Rises below this count as this."""
 EMPTY_USD = 1e12
@@ -156,6 +158,11 @@ class Prover:
     def least(self) -> float:
         """What the first leaf costs at least, as far as it is solved, USD."""
         return self._heap[0][0] if self._heap else self.cutoff
+
+    @property
+    def target_usd(self) -> float:
+        """Cost at which a plan would end the search, from what the first leaf costs at least."""
+        return self.least * (1.0 + LAST * self.search.tolerance)
 
     def bounds(self, at: int) -> tuple[Floats, Floats]:
         """Bounds of the whole numbers at a node."""
