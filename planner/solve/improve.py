@@ -1,10 +1,10 @@
 """Plans from lots and placements that HiGHS finds near a relaxation or the best plan.
 
-Without duals to go by it looks among the columns that the search holds, the plan's structure kept.
-Else it looks in the problem without its flows (`planner.solve.master`), where a relaxation takes
-little: near a leaf's relaxation whose structure is whole, without the columns that are far from
-being used. An answer that breaks lazy rows gives these to the problem, and the next is looked for
-near it; one that breaks none is settled in the whole problem. HiGHS's own bound is not used.
+It looks in the problem without its flows (`planner.solve.master`), where a relaxation takes little:
+near a leaf's relaxation whose structure is whole, without the columns that are far from being used.
+An answer that breaks lazy rows gives these to the problem, and the next is looked for near it; one
+that breaks none is settled in the whole problem. HiGHS's own bound is not used. Where that found
+nothing, it looks among the columns that the search holds, the plan's structure kept (`improve`).
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ def teach(prover: Prover, leaf: Leaf) -> None:
     first = not np.isfinite(search.best)
     near = Near(prover, leaf)
     rise = max(search.tolerance, FIRST) if first else search.tolerance
-    point = _rough(search, near, exact=first, most_usd=prover.least * (1.0 + rise))
+    most_usd = prover.least + rise * abs(prover.least)
+    point = _rough(search, near, exact=first, most_usd=most_usd)
     if point is not None and (first or near.cost_usd(point) <= prover.target_usd):
         near.finish(point)
     search.timed("improve", since)
@@ -101,8 +102,8 @@ def _rough(search: Search, near: Near, *, exact: bool, most_usd: float = np.inf)
     It ends where lots are known to cost more than `most_usd`.
     """
     for _ in range(MOST_LESSONS):
-        point = near.ask(ROUGH) if search.keep_going() else None
-        if point is None or near.least > most_usd:
+        point = near.ask(ROUGH, most_usd=most_usd) if search.keep_going() else None
+        if point is None:
             break
         if near.learn(point, exact=exact) < SURE * search.tolerance:
             return point
@@ -149,23 +150,23 @@ class Near:
         self._decides = kept | (rank > max(rank[kept], default=-1))
         self._leaf = leaf
         self._taught: list[RowBatch] = []
-        self.least = leaf.relaxed.cost_usd
-        """What lots near it cost at least, as far as is known, USD."""
         self.stays = False
         """Whether the next answer is looked for near the last one."""
         self._answer: Floats | None = None
 
-    def ask(self, gap: float, enough_usd: float = np.inf) -> Floats | None:
+    def ask(
+        self, gap: float, enough_usd: float = np.inf, most_usd: float = np.inf
+    ) -> Floats | None:
         """HiGHS's answer near the relaxation, or near the last answer [column].
 
         With few lots open: those that are fractional and those that are nearest to being used more
-        or less. Where an answer costs more than `enough_usd`, the next is looked for near it.
+        or less. Where an answer costs more than `enough_usd`, the next is looked for near it; none
+        is where lots cost more than `most_usd` at least.
         """
         search, master, at = self.search, self.master, self.master.at
         relaxed = master.solve(self._low, self._high, self._leaf.relaxed.mark)
-        if not len(relaxed.x):
+        if not len(relaxed.x) or relaxed.cost_usd > most_usd:
             return None
-        self.least = relaxed.cost_usd
         m = master.problem
         order = np.argsort(np.abs(_reduced(m, relaxed.y)[at]), kind="stable")
         near = ~far(m, relaxed.x, relaxed.y)
@@ -181,7 +182,7 @@ class Near:
             whole = relaxed.x[at] if best is None else np.round(best[at])
             held = used if best is None else used | (best != 0.0)
             rest = order[most:]
-            rest = rest[np.abs(whole - relaxed.x[at])[rest] < INTEGRAL]
+            rest = rest[np.abs(np.round(whole) - relaxed.x[at])[rest] < INTEGRAL]
             answer = self._near(m, held, whole, rest, gap, enough_usd, found)
             if answer is None:
                 continue

@@ -45,7 +45,11 @@ class Relaxed:
     mark: Mark
     """Where it ended."""
     done: bool = True
-    """Whether it was solved to its end; else it costs this at least."""
+    """Whether it was solved to its end; else it costs about this at least."""
+
+    def is_dear(self, most_usd: float) -> bool:
+        """Whether it was ended because it costs more than this, which its duals prove."""
+        return not self.done and len(self.y) > 0 and self.cost_usd > most_usd
 
 
 class Master:
@@ -169,7 +173,7 @@ class Master:
         """The relaxation within bounds of the whole numbers, from a mark or where the last ended.
 
         After `most` iterations, or where it costs more than `most_usd`, it is left unfinished: no
-        point, and what it costs at least. In the second case its duals prove that.
+        point, and about what it costs at least. In the second case its duals prove that.
         """
         self.session.set_bounds(self.at, low, high)
         if mark is not None:

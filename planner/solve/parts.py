@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 
 from planner.solve.branch import Search
 from planner.solve.improve import plan_near, teach
-from planner.solve.prove import Prover, prove
+from planner.solve.prove import Prover, begin, prove
 
 
 def by_parts(search: Search, structure: AbstractSet[int]) -> None:
@@ -21,9 +21,7 @@ def by_parts(search: Search, structure: AbstractSet[int]) -> None:
     """
     prover = Prover(search, structure)
     taught: set[bytes] = set()
-    first = prover.first()
-    if first is not None and (leaf := prover.dive(first.at)) is not None:
-        prover.expect(leaf.relaxed.cost_usd)
+    begin(prover)
     while search.gap > search.tolerance and search.keep_going():
         leaf = prove(prover, to_structure=True)
         if leaf is None:

@@ -56,7 +56,10 @@ class PseudoCosts:
         self._tried = np.zeros((2, columns))
 
     def learn(self, column: int, value: float, rises: tuple[float, float]) -> None:
-        """Note by how much the cost rose (inf: nothing is feasible) below and above a value."""
+        """Note by how much the cost rose below and above a value.
+
+        inf where nothing is feasible, nan where that is noted already.
+        """
         part = value - np.floor(value)
         for side, (rise, way) in enumerate(zip(rises, (part, 1.0 - part), strict=True)):
             if np.isfinite(rise):
@@ -142,17 +145,19 @@ class Prover:
     @property
     def dear(self) -> float:
         """Cost at which a relaxation is ended: a little more than the cutoff, to be sure."""
-        return self.cutoff * (1.0 + SURE * self.search.tolerance)
+        best = self.search.best
+        sure = SURE * self.search.tolerance * abs(best) if np.isfinite(best) else 0.0
+        return self.cutoff + sure
 
     def _most(self, relaxed: Relaxed) -> float:
         """Cost from which on a branch below a relaxation is left for later."""
         rise = DEAR if self.expected == np.inf else self.search.tolerance
-        expected = 0.0 if self.expected == np.inf else self.expected
-        return min(self.dear, max(expected, relaxed.cost_usd * (1.0 + rise)))
+        expected = -np.inf if self.expected == np.inf else self.expected
+        return min(self.dear, max(expected, relaxed.cost_usd + rise * abs(relaxed.cost_usd)))
 
     def expect(self, cost_usd: float) -> None:
         """Note what lots cost at least where the structure is whole: a plan may cost as much."""
-        self.expected = min(self.expected, cost_usd * (1.0 + self.search.tolerance))
+        self.expected = min(self.expected, cost_usd + self.search.tolerance * abs(cost_usd))
 
     @property
     def least(self) -> float:
@@ -162,7 +167,7 @@ class Prover:
     @property
     def target_usd(self) -> float:
         """Cost at which a plan would end the search, from what the first leaf costs at least."""
-        return self.least * (1.0 + LAST * self.search.tolerance)
+        return self.least + LAST * self.search.tolerance * abs(self.least)
 
     def bounds(self, at: int) -> tuple[Floats, Floats]:
         """Bounds of the whole numbers at a node."""
@@ -192,7 +197,8 @@ class Prover:
         if np.isnan(relaxed.cost_usd):
             return False
         least = self._drop(at)
-        self._note(at, relaxed, least)
+        # Ended where it costs too much: it comes last, whatever rounding says of its cost.
+        self._note(at, relaxed, least if relaxed.done else max(least, self.cutoff))
         return True
 
     def _drop(self, at: int) -> float:
@@ -238,9 +244,9 @@ class Prover:
                 return False
             column, branches = self._choose(at, relaxed, self._leading(columns))
             if any(np.isnan(branch.cost_usd) for branch in branches):
-                # Stopped in the middle: the leaf stays.
+                # Stopped in the middle, or HiGHS gave none: the leaf stays.
                 heapq.heappush(self._heap, (least, at))
-                return True
+                return not self.search.keep_going()
             value = float(relaxed.x[self.master.at[column]])
             search, nodes = self.search, self.search.tree.nodes
             whole = node_bounds(search.matrix, nodes, at)
@@ -323,15 +329,18 @@ class Prover:
         below, above = high.copy(), low.copy()
         below[column], above[column] = np.floor(value), np.floor(value) + 1.0
         most_usd = self._most(relaxed)
-        out = []
+        out, rises = [], []
         for side, sides in enumerate(((low, below), (above, high))):
             branch = begun[side] if begun else None
-            # Duals are there where it is dear, and where nothing is feasible.
-            if branch is None or not (len(branch.y) and branch.cost_usd > most_usd):
-                mark = branch.mark if branch else relaxed.mark
-                branch = self.master.solve(*sides, mark, most, most_usd)
+            # A try that ended for its cost, or without a point, has the duals that prove it.
+            if branch is not None and (branch.cost_usd == np.inf or branch.is_dear(most_usd)):
+                out.append(branch)
+                rises.append(np.nan)
+                continue
+            mark = branch.mark if branch else relaxed.mark
+            branch = self.master.solve(*sides, mark, most, most_usd)
             out.append(branch)
-        rises = [branch.cost_usd - relaxed.cost_usd for branch in out]
+            rises.append(branch.cost_usd - relaxed.cost_usd)
         self._past.learn(column, value, (rises[0], rises[1]))
         return out
 
@@ -374,3 +383,15 @@ def prove(prover: Prover, *, to_structure: bool = False) -> Leaf | None:
     search.timed("prove", since)
     search.tell("prove")
     return leaf
+
+
+def begin(prover: Prover) -> None:
+    """Dive to a first whole structure: what that costs tells which branches can wait."""
+    search, since = prover.search, time.perf_counter()
+    first = prover.first()
+    leaf = None if first is None else prover.dive(first.at)
+    if leaf is not None:
+        prover.expect(leaf.relaxed.cost_usd)
+    prover.prove()
+    search.timed("prove", since)
+    search.tell("prove")

@@ -98,7 +98,7 @@ def resume(search: Search, warm: Warm) -> Carried:
         _lift(search, result.y, warm.root_duals)
         search.tell("relaxation")
         # A large problem's leaves are solved without flows afterwards (`planner.solve.parts`).
-        if not (search.sift and search.duals):
+        if not (search.sift and search.parts):
             _reopen(search)
     search.phases["resume"] = time.perf_counter() - since
     return known

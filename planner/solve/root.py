@@ -31,7 +31,7 @@ def relaxed_root(search: Search) -> LpResult:
     """
     _begin_inside(search)
     result = narrow(search, search.session.solve_lp())
-    if search.sift and search.lazy is not None and result.status == "optimal":
+    if search.parts and search.sift and search.lazy and result.status == "optimal":
         result = _rounds_without_flows(search, result)
     return result
 
@@ -62,10 +62,8 @@ def _begin_inside(search: Search) -> None:
 
 def _rounds_without_flows(search: Search, result: LpResult) -> LpResult:
     """The root's relaxation with lazy rows that the problem without its flows breaks."""
-    matrix = search.matrix
-    search.note(result)
-    stop = search.session.stop
-    master = search.master = Master(matrix, search.duals, search.options.threads, stop)
+    matrix, stop = search.matrix, search.session.stop
+    master = search.master = Master(matrix, [result.y], search.options.threads, stop)
     low, high = matrix.lower[search.integer], matrix.upper[search.integer]
     before = -np.inf
     while result.status == "optimal" and search.keep_going():
@@ -78,14 +76,15 @@ def _rounds_without_flows(search: Search, result: LpResult) -> LpResult:
             if batch is None:
                 break
             search.join(search.session, batch)
-            master.catch_up(search.matrix, search.duals)
+            master.catch_up(search.matrix, [*search.duals, result.y])
             relaxed = master.solve(low, high)
             if not len(relaxed.x) or relaxed.cost_usd - now < SMALL_GAIN * abs(now):
                 break
             now, x = relaxed.cost_usd, master.split.whole(relaxed.x)
         if search.matrix.shape[0] == rows:
             break
-        result = search.session.solve_lp()
+        # The last one is noted by whoever goes on with it.
         search.note(result)
+        result = search.session.solve_lp()
         search.tell("rounds")
     return result

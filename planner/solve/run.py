@@ -164,6 +164,8 @@ def solve_matrix(
         learnt = time.perf_counter() - started
         if begin is not None:
             matrix = matrix.with_rows(begin)
+        choice = chosen(matrix, strategy, other[0] if other else None)
+        small, dives = matrix.shape[1] < SMALL, choice.strategy == "dive"
         session = Session(matrix, options.threads, stop)
         search = Search(
             session,
@@ -173,21 +175,18 @@ def solve_matrix(
             lazy,
             PROBED,
             matrix.shape[1] >= SIFTED,
-            matrix.shape[1] >= SMALL,
+            dives and not small,
             started,
             -np.inf if hot is None else hot.bound_usd,
         )
         if first_rows is not None:
             search.phases["first cuts"] = learnt
-        choice = chosen(matrix, strategy, other[0] if other else None)
-        small = matrix.shape[1] < SMALL
         carried, found = None, None
         if warm is not None and warm.nodes:
             search.root_duals = warm.root_duals
             carried = resume(search, warm)
         elif hot is not None and hot.basis is not None:
             session.set_basis(hot.basis)
-        dives = choice.strategy == "dive"
         if carried is not None or search.root(dive=small if dives else None).status == "optimal":
             if hot is not None and hot.whole is not None:
                 _begin(search, hot.whole)
@@ -225,8 +224,9 @@ def _dive(search: Search, small: bool) -> None:
     if small:
         search.branch(10**9)
     elif search.gap > search.tolerance and search.keep_going():
+        best = search.best
         by_parts(search, DECIDED)
-        if not np.isfinite(search.best):
+        if search.best == best:
             search.branch(FIRST_NODES)
             if search.gap > search.tolerance and search.keep_going():
                 improve(search, PLACEMENTS)

@@ -64,8 +64,13 @@ class Basis:
     """Status [row]."""
 
 
-Mark = tuple[Any, int]
-"""A basis as HiGHS gives it, and the number of rows then."""
+@dataclass(eq=False)
+class Mark:
+    """A basis as HiGHS gives it, with as many rows and columns as it has statuses of."""
+
+    basis: Any
+    rows: int
+    columns: int
 
 
 class Session:
@@ -245,17 +250,20 @@ class Session:
 
     def mark(self) -> Mark:
         """Where the last solve ended, to come back to at no cost; `Basis` is for other sessions."""
-        return self._highs.getBasis(), self.matrix.shape[0]
+        return Mark(self._highs.getBasis(), self.matrix.shape[0], len(self._at))
 
     def back(self, mark: Mark) -> None:
-        """Start the next solve from a mark of this session; rows that joined since are slack."""
-        basis, rows = mark
-        more = self.matrix.shape[0] - rows
+        """Start the next solve from a mark of this session.
+
+        Rows that joined since are slack, and columns at their lower bound.
+        """
+        basis = mark.basis
+        more, wider = self.matrix.shape[0] - mark.rows, len(self._at) - mark.columns
         if more:
             basis.row_status = [*basis.row_status, *[KINDS[BASIC]] * more]
-        wider = len(self._at) - len(basis.col_status)
         if wider:
             basis.col_status = [*basis.col_status, *[KINDS[LOWER]] * wider]
+        mark.rows, mark.columns = self.matrix.shape[0], len(self._at)
         self._highs.setBasis(basis)
 
     def solve_lp(self, time_limit_s: float | None = None, *, heed_stop: bool = True) -> LpResult:
@@ -302,7 +310,10 @@ class Session:
         self._highs.setOptionValue("objective_bound", most_usd / MILLION)
 
     def dual_cost(self) -> float:
-        """Cost of the basis at which the dual simplex was ended, USD: the relaxation's at least."""
+        """Cost at which a relaxation was ended, USD.
+
+        The relaxation's at least after "dear"; after "limit" that of the columns held, about.
+        """
         return float(self._highs.getInfo().objective_function_value) * MILLION
 
     def _solve_held(self, time_limit_s: float | None) -> LpResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import sys
 from pathlib import Path
@@ -185,3 +186,42 @@ def test_ctrl_c_within_a_solve_by_parts_keeps_the_plan_in_hand(
     assert plan.summary["status"] in ("interrupted", "proven")
     assert plan.bound_usd <= optimum.objective_usd * (1.0 + 1e-9)
     assert plan.objective_usd >= optimum.bound_usd * (1.0 - 1e-9)
+
+
+def test_a_warm_start_by_parts_goes_on_from_the_leaves_of_the_saved_tree(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The root of a saved tree is no leaf: its proof is not thrown away for a new one."""
+    case = resilient(load_case(Path("data/small")))
+    monkeypatch.setattr(RUN, "SMALL", 0)
+    cold = planner.solve(case, gap=2e-3, redundancy="rounds")
+    assert len(cold.tables["certificate_nodes"]) > 3
+    bounds: list[float] = []
+
+    def progress(e: Event) -> None:
+        if e.bound_usd is not None:
+            bounds.append(e.bound_usd)
+
+    warm = planner.solve(case, gap=1e-5, redundancy="rounds", warm=cold, progress=progress)
+    audit_plan(warm).require()
+    assert warm.summary["status"] == "proven"
+    # What is proven of the saved leaves is never lost again.
+    assert len(bounds) > 2
+    assert all(b >= a * (1.0 - 1e-9) for a, b in itertools.pairwise(bounds))
+    assert warm.objective_usd <= cold.objective_usd * (1.0 + 1e-9)
+
+
+def test_a_mark_can_be_gone_back_to_after_rows_have_joined(matrix: Matrix) -> None:
+    """More than once: each time HiGHS takes it, and the relaxation is what it was."""
+    session = Session(matrix)
+    whole = session.solve_lp()
+    mark = session.mark()
+    for i in range(3):
+        row = sp.csr_array(matrix.a)[[i]]
+        far = np.full(1, 1e9)
+        session.add_rows(RowBatch(f"more {i}", ((i,),), row, -far, far))
+        session.back(mark)
+        assert len(session._highs.getBasis().row_status) == session.matrix.shape[0]
+        again = session.solve_lp()
+        assert again.iterations == 0
+        assert cost(matrix, again.x) == pytest.approx(cost(matrix, whole.x), rel=1e-12)
