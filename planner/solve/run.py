@@ -29,7 +29,7 @@ from planner.solve.watch import Stop
 
 Floats = npt.NDArray[np.float64]
 FIRST_NODES = 40
-"""Nodes branched before HiGHS is asked to improve the plan of a large problem."""
+"""Nodes branched before HiGHS is asked for lots, where nothing was found by parts."""
 SMALL = 5_000
 """Problems with fewer columns are branched to the end: their nodes cost milliseconds."""
 STRUCTURE = (
