@@ -1,16 +1,17 @@
 """Which way a problem is solved: by branching and diving, or by HiGHS's branch and bound.
 
-`dive` is `planner.solve.branch`: hot relaxations, dives for plans, and HiGHS only to improve a
-plan when 40 nodes did not prove the gap; a large problem with lazy rows is solved by parts
-(`planner.solve.parts`), with HiGHS for the lots. `highs` lets HiGHS find the plan right after the
-root (`planner.solve.mip`). The bound is proven by our own tree in both: HiGHS's cuts and its bound
+`dive` is `planner.solve.branch`: hot relaxations and dives for plans; a problem of 5,000 columns or
+more goes on by parts (`planner.solve.parts`), with HiGHS for the lots, and only where that finds
+nothing with the whole problem and HiGHS to improve its plan. `highs` lets HiGHS find the plan right
+after the root (`planner.solve.mip`). The bound is proven by our own tree in both: HiGHS's cuts and its bound
 leave no certificate that could be checked, so a plan that HiGHS calls optimal still waits for
 our tree.
 
 That is why auto is `dive` at every size measured (CPU seconds, dive against highs; gap 0.1 %
 unless said): data/small 0.15 : 0.39; eight Mélange instances 0.01 to 0.06 : 0.02 to 0.08;
 generated cases of 2,100 columns 1.3 : 5.4 and 0.4 : 0.9, of 5,000 columns 6.9 : 6.3 and 3.8 :
-9.0, of 13,400 columns to 1 % 19.4 : 20.2. `highs` won one of them, by a tenth.
+9.0, of 13,400 columns to 1 % 19.4 : 20.2. `highs` won one of them, by a tenth. (All before
+large ones were solved by parts: `docs/performance.md`.)
 """
 
 from __future__ import annotations
