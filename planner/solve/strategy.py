@@ -3,9 +3,9 @@
 `dive` is `planner.solve.branch`: hot relaxations and dives for plans; a problem of 5,000 columns or
 more goes on by parts (`planner.solve.parts`), with HiGHS for the lots, and only where that finds
 nothing with the whole problem and HiGHS to improve its plan. `highs` lets HiGHS find the plan right
-after the root (`planner.solve.mip`). The bound is proven by our own tree in both: HiGHS's cuts and its bound
-leave no certificate that could be checked, so a plan that HiGHS calls optimal still waits for
-our tree.
+after the root (`planner.solve.mip`). The bound is proven by our own tree in both: HiGHS's
+cuts and its bound leave no certificate that could be checked, so a plan that HiGHS calls optimal
+still waits for our tree.
 
 That is why auto is `dive` at every size measured (CPU seconds, dive against highs; gap 0.1 %
 unless said): data/small 0.15 : 0.39; eight Mélange instances 0.01 to 0.06 : 0.02 to 0.08;
