@@ -25,9 +25,10 @@ from planner.matrix import Matrix, RowBatch
 from planner.redundancy.rounds import ROWS, Rounds
 from planner.solve.branch import EXACT, Search
 from planner.solve.certificate import proven_bound
+from planner.solve.lp import Basis
 from planner.solve.options import Progress, SolveOptions
 from planner.solve.run import PROBED, SMALL, ranks, solve_matrix
-from planner.solve.session import Basis, Session
+from planner.solve.session import Session
 from planner.solve.sift import SIFTED
 from planner.solve.watch import Stop
 

@@ -26,9 +26,10 @@ from planner.redundancy.mode import Redundancy
 from planner.redundancy.problem import compiled_problem
 from planner.redundancy.rounds import ROWS, Rounds
 from planner.solve.certificate import Node, node_bounds, proven_bound
+from planner.solve.lp import Basis
 from planner.solve.options import Event, SolveOptions, Start
 from planner.solve.run import SMALL, Solution, solve_matrix
-from planner.solve.session import Basis, Session
+from planner.solve.session import Session
 from planner.throughput.rates import Rates, rates_of
 
 Floats = npt.NDArray[np.float64]

@@ -33,9 +33,10 @@ from planner.explain.shortage import shortages_of
 from planner.matrix import Matrix
 from planner.redundancy.mode import redundancy_mode
 from planner.solve.certificate import proven_bound
+from planner.solve.lp import LpResult
 from planner.solve.options import SolveOptions
 from planner.solve.run import solve_matrix
-from planner.solve.session import LpResult, Session
+from planner.solve.session import Session
 
 Floats = npt.NDArray[np.float64]
 PROVEN = 1e-8

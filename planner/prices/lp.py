@@ -23,7 +23,8 @@ from planner.plan import Plan
 from planner.redundancy.mode import Redundancy
 from planner.redundancy.problem import compiled_problem, with_cuts
 from planner.solve.bound import usable_duals
-from planner.solve.session import Basis, LpResult, Session
+from planner.solve.lp import Basis, LpResult
+from planner.solve.session import Session
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

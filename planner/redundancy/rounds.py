@@ -126,11 +126,12 @@ class Rounds:
 
     def kept(self, at: tuple[int, int, int], left: Floats) -> tuple[Ints, Ints, Floats] | None:
         """Workloads, pools and chips of a routing that was remembered, if what is left holds it."""
-        k, t, s = at
+        return self._kept.get(at) if self._stands(at, left) else None
+
+    def _stands(self, at: tuple[int, int, int], left: Floats) -> bool:
+        """Whether what a known routing of a block takes is left [p + g]."""
         enough = self._enough.get(at)
-        if at not in self._kept or enough is None or not (enough <= left + 1e-9).all():
-            return None
-        return self._kept[k, t, s]
+        return enough is not None and bool((enough <= left + 1e-9).all())
 
     def _period(self, t: int, left: Floats, *, exact: bool) -> list[Cut]:
         """Violated cuts of one period: what the pool knows, or what exact solves of blocks find."""
@@ -171,15 +172,10 @@ class Rounds:
         Such routings are noted for the next time; `left` is what is left of pools and gates
         [k, p + g, s].
         """
-        met = np.zeros(len(blocks), dtype=bool)
-        unmet = []
-        for i, (k, s) in enumerate(blocks.tolist()):
-            enough = self._enough.get((k, t, s))
-            if enough is not None and (enough <= left[k, :, s] + 1e-9).all():
-                met[i] = True
-            else:
-                unmet.append(i)
-        if not unmet:
+        known = [self._stands((k, t, s), left[k, :, s]) for k, s in blocks.tolist()]
+        met = np.array(known, dtype=bool)
+        unmet = np.flatnonzero(~met)
+        if not len(unmet):
             return met
         problem = self.transport(t)
         if t not in self._pairs:

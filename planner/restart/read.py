@@ -21,8 +21,8 @@ from planner.restart.axes import Translation
 from planner.restart.keep import PARTS, restart_of
 from planner.restart.tree import carried_tree, kept_tree
 from planner.solve.codes import BASIC
+from planner.solve.lp import Basis
 from planner.solve.resume import Warm
-from planner.solve.session import Basis
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -15,11 +15,12 @@ from planner.errors import InfeasibleError, UnprovenError
 from planner.matrix import Matrix, RowBatch
 from planner.solve.certificate import give_proof, node_bounds
 from planner.solve.dive import Dive
+from planner.solve.lp import Basis, LpResult
 from planner.solve.master import Master
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, relative_gap
 from planner.solve.root import relaxed_root
 from planner.solve.rounding import fractional
-from planner.solve.session import Basis, LpResult, Session
+from planner.solve.session import Session
 from planner.solve.sift import sifted
 from planner.solve.tree import Tree
 

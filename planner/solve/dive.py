@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from planner.solve.lp import LpResult
 from planner.solve.propagate import Activity
 from planner.solve.rounding import (
     choices_of,
@@ -20,7 +21,7 @@ from planner.solve.rounding import (
     probe,
     round_batch,
 )
-from planner.solve.session import LpResult, Session
+from planner.solve.session import Session
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

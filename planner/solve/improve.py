@@ -80,9 +80,9 @@ def improve(search: Search, placements: int) -> None:
 def teach(prover: Prover, leaf: Leaf) -> None:
     """Learn what flows cost at whole lots near a leaf's relaxation whose structure is whole.
 
-    From rough answers of HiGHS's, which take half a second each. Without a plan yet, or where it is
-    cheap enough to end the search, the last of them becomes one. The session's bounds are not what
-    they were afterwards.
+    From rough answers of HiGHS's, which take a fraction of a second each. Without a plan yet, or
+    where it is cheap enough to end the search, the last of them becomes one. The session's bounds
+    are not what they were afterwards.
     """
     search, since = prover.search, time.perf_counter()
     first = not np.isfinite(search.best)
@@ -169,7 +169,6 @@ class Near:
             return None
         m = master.problem
         order = np.argsort(np.abs(_reduced(m, relaxed.y)[at]), kind="stable")
-        near = ~far(m, relaxed.x, relaxed.y)
         for i, batch in enumerate(self._taught):
             m = m.with_rows(replace(batch, name=f"{batch.name} {i}"))
         # What costs nothing has many places; those that are used now are mostly enough.
@@ -191,6 +190,7 @@ class Near:
                 break
         if found is None and search.keep_going():
             whole = relaxed.x[at] if best is None else np.round(best[at])
+            near = ~far(master.problem, relaxed.x, relaxed.y)
             found = self._near(m, near, whole, order[:0], gap, enough_usd, None)
         return found
 

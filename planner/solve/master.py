@@ -17,7 +17,8 @@ import scipy.sparse as sp
 from planner.matrix import Matrix, RowBatch
 from planner.solve.codes import BASIC, LOWER
 from planner.solve.flows import JOINED, ROWS, WithoutFlows
-from planner.solve.session import Basis, Mark, Session
+from planner.solve.lp import Basis, Mark
+from planner.solve.session import Session
 from planner.solve.watch import Stop
 
 Floats = npt.NDArray[np.float64]

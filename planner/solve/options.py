@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from planner.errors import Fault, InputError
 from planner.matrix import RowBatch
-from planner.solve.session import Basis
+from planner.solve.lp import Basis
 
 
 @dataclass(frozen=True)

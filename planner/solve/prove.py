@@ -120,7 +120,6 @@ class Prover:
         self._unproven: set[int] = set()
         self._above: dict[int, Relaxed] = {}
         """Relaxation of the parent of an unproven leaf."""
-        self._least: dict[int, float] = {}
         self._heap = [
             (node.bound, at)
             for at, node in enumerate(search.tree.nodes)
@@ -213,9 +212,8 @@ class Prover:
         self._ended[at] = relaxed
         self._stale.discard(at)
         self._unproven.add(at)
-        self._least[at] = max(least, relaxed.cost_usd)
         if relaxed.cost_usd < np.inf:
-            heapq.heappush(self._heap, (self._least[at], at))
+            heapq.heappush(self._heap, (max(least, relaxed.cost_usd), at))
 
     def is_whole(self, leaf: Leaf) -> bool:
         """Whether the structure is whole at a leaf."""
@@ -270,12 +268,16 @@ class Prover:
         return columns
 
     def dive(self, at: int) -> Leaf | None:
-        """Branch a leaf and the cheaper of its branches until the structure is whole there."""
+        """Branch a leaf and the cheaper of its branches until the structure is whole there.
+
+        None where the way ends before that.
+        """
         while self.search.keep_going():
             if not self._is_solved(at) and not self._begin(at):
                 return None
             leaf = Leaf(at, self._ended[at])
-            if leaf.relaxed.cost_usd == np.inf:
+            if leaf.relaxed.cost_usd == np.inf or not leaf.relaxed.done:
+                # Nothing is feasible, or all of it costs the cutoff.
                 return None
             if self.is_whole(leaf):
                 return leaf

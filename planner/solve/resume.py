@@ -17,8 +17,8 @@ from planner.errors import InfeasibleError
 from planner.matrix import Matrix
 from planner.solve.branch import ROUND_GAIN, Search
 from planner.solve.certificate import Node, node_bounds, proven_bound
+from planner.solve.lp import Basis, LpResult
 from planner.solve.root import narrow
-from planner.solve.session import Basis, LpResult
 from planner.solve.sift import sifted_from
 
 Floats = npt.NDArray[np.float64]

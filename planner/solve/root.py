@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from planner.solve.lp import LpResult
 from planner.solve.master import Master
-from planner.solve.session import LpResult
 from planner.solve.sift import INTERIOR, interior_point, sifted, sifted_inside
 
 if TYPE_CHECKING:

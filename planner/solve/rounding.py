@@ -8,8 +8,9 @@ import scipy.sparse as sp
 
 from planner.matrix import Matrix
 from planner.solve.bound import proving_ray
+from planner.solve.lp import Basis, LpResult
 from planner.solve.propagate import Activity
-from planner.solve.session import Basis, LpResult, Session
+from planner.solve.session import Session
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -18,11 +18,12 @@ from planner.matrix import Matrix, RowBatch
 from planner.solve.branch import Search
 from planner.solve.certificate import Node
 from planner.solve.improve import improve
+from planner.solve.lp import Basis
 from planner.solve.mip import Ask, Found, by_highs, found_by
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, Start
 from planner.solve.parts import by_parts
 from planner.solve.resume import Carried, Warm, resume
-from planner.solve.session import Basis, Session
+from planner.solve.session import Session
 from planner.solve.sift import SIFTED
 from planner.solve.strategy import Choice, Strategy, chosen
 from planner.solve.watch import Stop

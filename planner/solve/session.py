@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import highspy
@@ -22,6 +22,7 @@ import scipy.sparse as sp
 
 from planner.matrix import Matrix, RowBatch
 from planner.solve.codes import BASIC, KINDS, LOWER, STATUS
+from planner.solve.lp import Basis, LpResult, Mark
 from planner.solve.pricing import cheaper, mending
 from planner.solve.scheduler import use_threads
 from planner.solve.units import MILLION, THOUSAND, scales
@@ -33,44 +34,10 @@ _DUAL, _PRIMAL = 1, 4
 """Simplex strategies of HiGHS."""
 _INSIDE = 1e-7
 """Relative gap at which an interior point is near enough: the simplex does the rest."""
-
 _MOST_WANTED = 0.025
 """Columns that join for their reduced cost at a time, at most, for each one that is held."""
 _CHOOSE, _DEVEX = -1, 1
 """Edge weights of HiGHS's dual simplex."""
-
-
-@dataclass(frozen=True)
-class LpResult:
-    """What a linear relaxation gave."""
-
-    status: str
-    """optimal, infeasible, interrupted, limit, dear (`Session.limit_cost`) or error."""
-    x: Floats
-    """Column values (empty unless optimal)."""
-    y: Floats
-    """Row duals when optimal or dear, a dual ray when infeasible (may be empty)."""
-    iterations: int
-    """Simplex or interior-point iterations."""
-
-
-@dataclass(frozen=True, eq=False)
-class Basis:
-    """Where a relaxation ended: statuses as HiGHS numbers them (0 lower, 1 basic, 2 upper)."""
-
-    columns: npt.NDArray[np.int8]
-    """Status [column]."""
-    rows: npt.NDArray[np.int8]
-    """Status [row]."""
-
-
-@dataclass(eq=False)
-class Mark:
-    """A basis as HiGHS gives it, with as many rows and columns as it has statuses of."""
-
-    basis: Any
-    rows: int
-    columns: int
 
 
 class Session:
@@ -264,7 +231,8 @@ class Session:
         if wider:
             basis.col_status = [*basis.col_status, *[KINDS[LOWER]] * wider]
         mark.rows, mark.columns = self.matrix.shape[0], len(self._at)
-        self._highs.setBasis(basis)
+        if self._highs.setBasis(basis) == highspy.HighsStatus.kError:
+            raise RuntimeError("a mark of another session")
 
     def solve_lp(self, time_limit_s: float | None = None, *, heed_stop: bool = True) -> LpResult:
         """Solve the relaxation with the current bounds, from the current basis.

@@ -16,7 +16,8 @@ import scipy.sparse as sp
 from planner.matrix import Matrix
 from planner.solve.bound import usable_duals
 from planner.solve.codes import BASIC, LOWER
-from planner.solve.session import Basis, LpResult, Session
+from planner.solve.lp import Basis, LpResult
+from planner.solve.session import Session
 
 Floats = npt.NDArray[np.float64]
 SIFTED = 50_000

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.solve.certificate import Node
-from planner.solve.session import Basis
+from planner.solve.lp import Basis
 
 Floats = npt.NDArray[np.float64]
 

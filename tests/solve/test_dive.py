@@ -10,9 +10,10 @@ import scipy.sparse as sp
 
 from planner.matrix import Matrix
 from planner.solve.dive import Dive
+from planner.solve.lp import LpResult
 from planner.solve.propagate import Activity
 from planner.solve.rounding import mend, packings
-from planner.solve.session import LpResult, Session
+from planner.solve.session import Session
 
 DIVE = sys.modules["planner.solve.dive"]
 

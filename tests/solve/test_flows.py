@@ -18,11 +18,14 @@ from planner.errors import InterruptedSolveError
 from planner.instance import build_instance
 from planner.matrix import Matrix, RowBatch
 from planner.redundancy.problem import compiled_problem
+from planner.solve.branch import Search
 from planner.solve.certificate import proven_bound
 from planner.solve.flows import FLOWS, RAYS, ROOM, ROWS, Floats, WithoutFlows
 from planner.solve.master import Master
-from planner.solve.options import Event
+from planner.solve.options import Event, SolveOptions
+from planner.solve.prove import Prover
 from planner.solve.session import Session
+from planner.solve.tree import Tree
 from tests.redundancy.test_rounds import resilient
 
 RUN = sys.modules["planner.solve.run"]
@@ -199,8 +202,7 @@ def test_a_warm_start_by_parts_goes_on_from_the_leaves_of_the_saved_tree(
     bounds: list[float] = []
 
     def progress(e: Event) -> None:
-        if e.bound_usd is not None:
-            bounds.append(e.bound_usd)
+        bounds.append(-np.inf if e.bound_usd is None else e.bound_usd)
 
     warm = planner.solve(case, gap=1e-5, redundancy="rounds", warm=cold, progress=progress)
     audit_plan(warm).require()
@@ -212,16 +214,38 @@ def test_a_warm_start_by_parts_goes_on_from_the_leaves_of_the_saved_tree(
 
 
 def test_a_mark_can_be_gone_back_to_after_rows_have_joined(matrix: Matrix) -> None:
-    """More than once: each time HiGHS takes it, and the relaxation is what it was."""
+    """More than once, from elsewhere: each time the relaxation is there at once."""
     session = Session(matrix)
     whole = session.solve_lp()
     mark = session.mark()
+    integer = np.flatnonzero(matrix.integer)
+    low, high = matrix.lower[integer], matrix.upper[integer]
     for i in range(3):
         row = sp.csr_array(matrix.a)[[i]]
         far = np.full(1, 1e9)
         session.add_rows(RowBatch(f"more {i}", ((i,),), row, -far, far))
+        session.set_bounds(integer, np.minimum(high, np.ceil(whole.x[integer])), high)
+        assert session.solve_lp().iterations > 0
+        session.set_bounds(integer, low, high)
         session.back(mark)
-        assert len(session._highs.getBasis().row_status) == session.matrix.shape[0]
         again = session.solve_lp()
         assert again.iterations == 0
         assert cost(matrix, again.x) == pytest.approx(cost(matrix, whole.x), rel=1e-12)
+
+
+def test_a_dive_that_ends_at_the_cutoff_finds_no_structure(matrix: Matrix) -> None:
+    """A plan in hand that is nearly as cheap as the relaxation leaves nothing to dive for."""
+    search = Search(
+        Session(matrix), SolveOptions(1e-3), lambda _: None, RUN.ranks(matrix), parts=True
+    )
+    search.root(dive=None)
+    prover = Prover(search, RUN.DECIDED)
+    whole = prover.dive(0)
+    assert whole is not None
+    search.best = search.bound * (1.0 + 1e-9)
+    search.master, search.tree = None, Tree()
+    search.root(dive=None)
+    prover = Prover(search, RUN.DECIDED)
+    assert prover.dive(0) is None
+    prover.prove()
+    assert search.gap <= search.tolerance

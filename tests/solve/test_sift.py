@@ -15,7 +15,8 @@ from planner.example_cases import example_folder
 from planner.instance import build_instance
 from planner.redundancy.mode import Redundancy
 from planner.redundancy.problem import compiled_problem
-from planner.solve.session import LpResult, Session
+from planner.solve.lp import LpResult
+from planner.solve.session import Session
 from planner.solve.sift import interior_point, sifted, sifted_inside
 from tests.redundancy.test_rounds import resilient
 
