@@ -128,7 +128,11 @@ class Search:
         low, high = node_bounds(self.matrix, self.tree.nodes, at)
         self.session.set_bounds(self.integer, low[self.integer], high[self.integer])
         result = relaxed_root(self) if at == 0 else self.session.solve_lp()
-        result = self.tighten(self.session, result, exact=at == 0, enough=ROUND_GAIN)
+        if at == 0 and self.master is not None:
+            # Rows that it still breaks are found without flows, where that costs little.
+            self.note(result)
+        else:
+            result = self.tighten(self.session, result, exact=at == 0, enough=ROUND_GAIN)
         give_proof(self.matrix, self.tree.nodes, at, result.y, result.status == "infeasible")
         return result
 

@@ -36,7 +36,7 @@ DEAR = 5e-3
 """Relative rise at which a branch is left: others come first."""
 SURE = 0.02
 """Part of the gap asked for by which a relaxation costs more than the cutoff when it is ended."""
-LAST = 0.9
+LAST = 0.95
 """Part of the gap asked for by which a plan may cost more than what is known as least."""
 NO_RISE_USD = 1e4
 """Rises below this count as this."""

@@ -7,6 +7,7 @@ relaxation takes a hundredth of the time; the whole problem then says what flows
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
 
 SMALL_GAIN = 2e-5
 """Relative gain of a round in the problem without flows below which the whole one is asked."""
-WHOLE_GAIN = 1e-4
-"""Relative gain of the whole problem's cost below which rounds go on there alone."""
+AGAIN = 1
+"""Times that the whole problem is solved again at the root: what flows cost near plans is learnt
+where the structure is whole (`planner.solve.improve`)."""
 
 
 def relaxed_root(search: Search) -> LpResult:
     """The root's relaxation, in a session that holds what matters there where there is much else.
 
-    Lazy rows have joined a sifted problem, all but the last few.
+    Lazy rows have joined a sifted problem; the relaxation keeps all but the last few.
     """
     _begin_inside(search)
     result = narrow(search, search.session.solve_lp())
@@ -61,16 +63,15 @@ def _begin_inside(search: Search) -> None:
 
 
 def _rounds_without_flows(search: Search, result: LpResult) -> LpResult:
-    """The root's relaxation with lazy rows that the problem without its flows breaks."""
+    """The root's relaxation; lazy rows that the problem without its flows breaks join.
+
+    It keeps those that joined before it was solved last.
+    """
     matrix, stop = search.matrix, search.session.stop
     master = search.master = Master(matrix, [result.y], search.options.threads, stop)
     low, high = matrix.lower[search.integer], matrix.upper[search.integer]
-    before = -np.inf
-    while result.status == "optimal" and search.keep_going():
-        now = float(matrix.objective @ result.x) + matrix.offset
-        if now - before < WHOLE_GAIN * abs(now):
-            break
-        before, x, rows = now, result.x, search.matrix.shape[0]
+    for again in reversed(range(AGAIN + 1)):
+        now, x, rows = _cost(search, result), result.x, search.matrix.shape[0]
         while search.keep_going():
             batch = None if search.lazy is None else search.lazy(x, exact=True)
             if batch is None:
@@ -81,10 +82,18 @@ def _rounds_without_flows(search: Search, result: LpResult) -> LpResult:
             if not len(relaxed.x) or relaxed.cost_usd - now < SMALL_GAIN * abs(now):
                 break
             now, x = relaxed.cost_usd, master.split.whole(relaxed.x)
-        if search.matrix.shape[0] == rows:
+        if search.matrix.shape[0] == rows or not again or not search.keep_going():
             break
         # The last one is noted by whoever goes on with it.
         search.note(result)
         result = search.session.solve_lp()
         search.tell("rounds")
-    return result
+        if result.status != "optimal":
+            return result
+    # Rows that have joined since have the price 0.
+    joined = search.matrix.shape[0] - len(result.y)
+    return replace(result, y=np.concatenate([result.y, np.zeros(joined)]))
+
+
+def _cost(search: Search, result: LpResult) -> float:
+    return float(search.matrix.objective @ result.x) + search.matrix.offset

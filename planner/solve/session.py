@@ -268,6 +268,19 @@ class Session:
         held = np.where(self._place >= 0, self._high, 0.0)
         return mending(m, result.y, (self._low, held), away)
 
+    def search_nearby(self) -> None:
+        """Leave out those of HiGHS's heuristics that rarely help where a search is narrow already.
+
+        RENS fixes what is whole at the relaxation, which whoever made the search narrow has done.
+        """
+        for name in (
+            "mip_heuristic_run_rens",
+            "mip_heuristic_run_feasibility_jump",
+            "mip_detect_symmetry",
+            "mip_allow_restart",
+        ):
+            self._highs.setOptionValue(name, False)
+
     def limit_iterations(self, most: int | None) -> None:
         """End a relaxation after so many simplex iterations ("limit"); None without a limit."""
         limit = highspy.kHighsIInf if most is None else most
