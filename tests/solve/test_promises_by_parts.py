@@ -1,0 +1,131 @@
+"""Lazy rows of a solve by parts: they join at the root, at whole structures and at answers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import planner
+from planner.audit.folder import audit_plan
+from planner.case import load_case
+from planner.instance import build_instance
+from planner.redundancy.problem import compiled_problem
+from planner.redundancy.rounds import Rounds
+from planner.solve.branch import Search
+from planner.solve.certificate import proven_bound
+from planner.solve.improve import Near
+from planner.solve.options import SolveOptions
+from planner.solve.prove import Leaf, Prover, prove
+from planner.solve.session import Session
+from tests.redundancy.test_rounds import resilient
+
+RUN = sys.modules["planner.solve.run"]
+
+
+@pytest.fixture
+def search() -> Search:
+    """A search that has solved its root by parts, with promises as lazy rows."""
+    inst = build_instance(resilient(load_case(Path("data/small"))))
+    matrix, mode = compiled_problem(inst, mode="rounds", strengthen=True)
+    assert mode == "rounds"
+    lazy = Rounds.of(inst, matrix)
+    out = Search(
+        Session(matrix),
+        SolveOptions(1e-4),
+        lambda _: None,
+        RUN.ranks(matrix),
+        lazy,
+        sift=True,
+        parts=True,
+    )
+    out.root(dive=None)
+    return out
+
+
+def whole_structure(search: Search) -> tuple[Prover, Leaf]:
+    prover = Prover(search, RUN.DECIDED)
+    leaf = prover.dive(0)
+    assert leaf is not None
+    return prover, leaf
+
+
+def test_the_root_asks_the_whole_problem_again_and_its_duals_know_every_row(
+    search: Search,
+) -> None:
+    """Rows that joined after the last relaxation have the price 0: what is proven is proven."""
+    root, matrix = search.tree.nodes[0], search.matrix
+    assert search.master is not None
+    assert search.master.known == matrix.shape[0]
+    assert len(matrix.row_index) > 0
+    assert search.lazy is not None
+    assert len(search.lazy.cuts) > 0  # type: ignore[attr-defined]
+    assert len(root.y) == len(search.root_duals) == matrix.shape[0]
+    proven = proven_bound(matrix, root.y, False, (matrix.lower, matrix.upper))
+    assert proven == root.bound
+    every = Session(matrix).solve_lp()
+    cost = float(matrix.objective @ every.x) + matrix.offset
+    assert root.bound <= cost * (1.0 + 1e-9)
+    # The relaxation without any promise proves less.
+    bare = search.master.split.matrix
+    first = Session(bare).solve_lp()
+    assert root.bound > float(bare.objective @ first.x) + bare.offset
+
+
+def test_a_tightened_relaxation_breaks_no_promise(search: Search) -> None:
+    """At each structure in turn: the promises are kept there, or nothing keeps them."""
+    prover = Prover(search, RUN.DECIDED)
+    lazy = search.lazy
+    assert lazy is not None
+    before, kept = search.matrix.shape[0], 0
+    for _ in range(20):
+        leaf = prove(prover, to_structure=True)
+        if leaf is None or kept:
+            break
+        near, master = Near(prover, leaf), prover.master
+        near.tighten()
+        low, high = prover.bounds(leaf.at)
+        structure = np.round(leaf.relaxed.x[master.at])[prover.structure]
+        low[prover.structure] = high[prover.structure] = structure
+        relaxed = master.solve(low, high, leaf.relaxed.mark)
+        if len(relaxed.x):
+            assert lazy(master.split.whole(relaxed.x), exact=True) is None
+            kept += 1
+        prover.tried.add(prover.structure_of(leaf))
+    assert kept
+    assert search.matrix.shape[0] > before
+
+
+def test_an_answer_that_breaks_a_promise_joins_its_row_and_asks_no_more(search: Search) -> None:
+    """What flows cost at lots that cannot stand is worth nothing."""
+    prover, leaf = whole_structure(search)
+    near, master = Near(prover, leaf), prover.master
+    near.stays = True
+    x = leaf.relaxed.x.copy()
+    # Without any chips under contract every promise breaks.
+    kept, chips = master.split.kept, search.matrix.columns["contracted"]
+    x[np.flatnonzero((kept >= chips.start) & (kept < chips.stop))] = 0.0
+    x[master.at] = 0.0
+    rows, iterations, duals = search.matrix.shape[0], search.iterations, len(search.duals)
+    assert near.learn(x, exact=True) == np.inf
+    assert search.matrix.shape[0] > rows
+    assert master.known == search.matrix.shape[0]
+    assert (search.iterations, len(search.duals)) == (iterations, duals)
+
+
+@pytest.mark.parametrize("gap", [1e-2, 1e-6])
+def test_a_large_solve_by_parts_keeps_its_promises(
+    gap: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sifted from the root on, as a large case is."""
+    case = resilient(load_case(Path("data/small")))
+    optimum = planner.solve(case, gap=1e-6, redundancy="rounds")
+    monkeypatch.setattr(RUN, "SMALL", 0)
+    monkeypatch.setattr(RUN, "SIFTED", 0)
+    plan = planner.solve(case, gap=gap, redundancy="rounds")
+    audit_plan(plan).require()
+    assert plan.summary["status"] == "proven"
+    assert plan.bound_usd <= optimum.objective_usd * (1.0 + 1e-9)
+    assert plan.objective_usd >= optimum.bound_usd * (1.0 - 1e-9)
