@@ -18,7 +18,7 @@ from planner.solve.dive import Dive
 from planner.solve.lp import Basis, LpResult
 from planner.solve.master import Master
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, relative_gap
-from planner.solve.root import relaxed_root
+from planner.solve.root import relaxed_root, rounds_without_flows
 from planner.solve.rounding import fractional
 from planner.solve.session import Session
 from planner.solve.sift import sifted
@@ -128,7 +128,7 @@ class Search:
         low, high = node_bounds(self.matrix, self.tree.nodes, at)
         self.session.set_bounds(self.integer, low[self.integer], high[self.integer])
         result = relaxed_root(self) if at == 0 else self.session.solve_lp()
-        if at == 0 and self.master is not None:
+        if at == 0 and rounds_without_flows(self):
             # Rows that it still breaks are found without flows, where that costs little.
             self.note(result)
         else:
@@ -283,7 +283,10 @@ class Search:
                 self._keep(0, result.x)
             rows = self.matrix.shape[0]
             dives = dive or (dive is not None and self._whole_structure(result.x))
-            if dives:
+            if dives and rounds_without_flows(self):
+                # Rows of the last rounds have joined since: a dive begins from what keeps them.
+                result = self.tighten(self.session, self.session.solve_lp(), exact=False)
+            if dives and result.status == "optimal":
                 self._dive(result, 0)
             if whole and (not dives or self.matrix.shape[0] > rows):
                 self.tree.open(0)

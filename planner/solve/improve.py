@@ -2,9 +2,10 @@
 
 It looks in the problem without its flows (`planner.solve.master`), where a relaxation takes little:
 near a leaf's relaxation whose structure is whole, without the columns that are far from being used.
-An answer that breaks lazy rows gives these to the problem, and the next is looked for near it; one
-that breaks none is settled in the whole problem. HiGHS's own bound is not used. Where that found
-nothing, it looks among the columns that the search holds, the plan's structure kept (`improve`).
+Lazy rows that the relaxation breaks join first. An answer that breaks some gives these to the
+problem, and the next is looked for near it; one that breaks none is settled in the whole problem.
+HiGHS's own bound is not used. Where that found nothing, it looks among the columns that the search
+holds, the plan's structure kept (`improve`).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ Ints = npt.NDArray[np.int64]
 SHARE = 0.5
 """Share of the remaining time."""
 MOST_LESSONS = 12
-"""Rough answers near one leaf, at most."""
+"""Rough answers near one leaf, and rounds of lazy rows at its relaxation, at most."""
 MOST_ROUNDS = 30
 """Times that HiGHS is asked for lots, at most."""
 NEAR = 1.0
@@ -224,7 +225,7 @@ class Near:
         return x if len(x) else None
 
     def tighten(self) -> None:
-        """Take in lazy rows that the relaxation breaks, until it breaks none."""
+        """Take in lazy rows that the relaxation breaks, for some rounds at most."""
         search, master = self.search, self.master
         for _ in range(MOST_LESSONS):
             relaxed = master.solve(self._low, self._high, self._leaf.relaxed.mark)
@@ -249,8 +250,8 @@ class Near:
     def learn(self, x: Floats, *, exact: bool) -> float:
         """How far an answer is from keeping its word: relative cost, inf where it breaks rows.
 
-        What it breaks joins the problem, and what flows cost there; `exact` holds it
-        against all lazy rows.
+        What it breaks joins the problem; where it breaks nothing, what flows cost there. `exact`
+        holds it against all lazy rows.
         """
         search, master = self.search, self.master
         broken = None

@@ -1,7 +1,8 @@
 """The root of a large problem: its relaxation, with the lazy rows that join it there.
 
 Most rounds of lazy rows are done in the problem without its flows (`planner.solve.master`), where a
-relaxation takes a hundredth of the time; the whole problem then says what flows cost.
+relaxation takes a hundredth of the time; the whole problem then says what flows cost. Rows of the
+last rounds join it afterwards: the root's point may break them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from planner.solve.branch import Search
 
 SMALL_GAIN = 2e-5
-"""Relative gain of a round in the problem without flows below which the whole one is asked."""
+"""Relative gain of a round in the problem without flows below which no more follow."""
 AGAIN = 1
 """Times that the whole problem is solved again at the root: what flows cost near plans is learnt
 where the structure is whole (`planner.solve.improve`)."""
@@ -29,13 +30,18 @@ where the structure is whole (`planner.solve.improve`)."""
 def relaxed_root(search: Search) -> LpResult:
     """The root's relaxation, in a session that holds what matters there where there is much else.
 
-    Lazy rows have joined a sifted problem; the relaxation keeps all but the last few.
+    Where rounds are done without flows, lazy rows have joined that it may break.
     """
     _begin_inside(search)
     result = narrow(search, search.session.solve_lp())
-    if search.parts and search.sift and search.lazy and result.status == "optimal":
+    if rounds_without_flows(search) and result.status == "optimal":
         result = _rounds_without_flows(search, result)
     return result
+
+
+def rounds_without_flows(search: Search) -> bool:
+    """Whether the root's rounds of lazy rows are done in the problem without flows."""
+    return search.parts and search.sift and search.lazy is not None
 
 
 def narrow(search: Search, result: LpResult) -> LpResult:
@@ -72,6 +78,7 @@ def _rounds_without_flows(search: Search, result: LpResult) -> LpResult:
     low, high = matrix.lower[search.integer], matrix.upper[search.integer]
     for again in reversed(range(AGAIN + 1)):
         now, x, rows = _cost(search, result), result.x, search.matrix.shape[0]
+        empty = False
         while search.keep_going():
             batch = None if search.lazy is None else search.lazy(x, exact=True)
             if batch is None:
@@ -79,16 +86,23 @@ def _rounds_without_flows(search: Search, result: LpResult) -> LpResult:
             search.join(search.session, batch)
             master.catch_up(search.matrix, [*search.duals, result.y])
             relaxed = master.solve(low, high)
+            empty = relaxed.cost_usd == np.inf
             if not len(relaxed.x) or relaxed.cost_usd - now < SMALL_GAIN * abs(now):
                 break
             now, x = relaxed.cost_usd, master.split.whole(relaxed.x)
-        if search.matrix.shape[0] == rows or not again or not search.keep_going():
+        # That nothing keeps the rows is for the whole problem to say.
+        last = not again and not empty
+        if search.matrix.shape[0] == rows or last or not search.keep_going():
+            break
+        more = search.session.solve_lp()
+        search.tell("rounds")
+        if more.status not in ("optimal", "infeasible"):
+            # Stopped in the middle: what is proven already stays.
             break
         # The last one is noted by whoever goes on with it.
         search.note(result)
-        result = search.session.solve_lp()
-        search.tell("rounds")
-        if result.status != "optimal":
+        result = more
+        if result.status == "infeasible":
             return result
     # Rows that have joined since have the price 0.
     joined = search.matrix.shape[0] - len(result.y)

@@ -269,7 +269,7 @@ class Session:
         return mending(m, result.y, (self._low, held), away)
 
     def search_nearby(self) -> None:
-        """Leave out those of HiGHS's heuristics that rarely help where a search is narrow already.
+        """Leave out what of HiGHS's search rarely helps where that is narrow already.
 
         RENS fixes what is whole at the relaxation, which whoever made the search narrow has done.
         """
@@ -279,7 +279,8 @@ class Session:
             "mip_detect_symmetry",
             "mip_allow_restart",
         ):
-            self._highs.setOptionValue(name, False)
+            if self._highs.setOptionValue(name, False) != highspy.HighsStatus.kOk:
+                raise RuntimeError(f"HiGHS has no option {name}")
 
     def limit_iterations(self, most: int | None) -> None:
         """End a relaxation after so many simplex iterations ("limit"); None without a limit."""

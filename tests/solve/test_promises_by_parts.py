@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,11 @@ import pytest
 import planner
 from planner.audit.folder import audit_plan
 from planner.case import load_case
+from planner.errors import InfeasibleError
 from planner.instance import build_instance
 from planner.redundancy.problem import compiled_problem
 from planner.redundancy.rounds import Rounds
 from planner.solve.branch import Search
-from planner.solve.certificate import proven_bound
 from planner.solve.improve import Near
 from planner.solve.options import SolveOptions
 from planner.solve.prove import Leaf, Prover, prove
@@ -59,12 +60,8 @@ def test_the_root_asks_the_whole_problem_again_and_its_duals_know_every_row(
     root, matrix = search.tree.nodes[0], search.matrix
     assert search.master is not None
     assert search.master.known == matrix.shape[0]
-    assert len(matrix.row_index) > 0
-    assert search.lazy is not None
-    assert len(search.lazy.cuts) > 0  # type: ignore[attr-defined]
+    assert search.master.split.matrix.shape[0] < matrix.shape[0]
     assert len(root.y) == len(search.root_duals) == matrix.shape[0]
-    proven = proven_bound(matrix, root.y, False, (matrix.lower, matrix.upper))
-    assert proven == root.bound
     every = Session(matrix).solve_lp()
     cost = float(matrix.objective @ every.x) + matrix.offset
     assert root.bound <= cost * (1.0 + 1e-9)
@@ -79,13 +76,15 @@ def test_a_tightened_relaxation_breaks_no_promise(search: Search) -> None:
     prover = Prover(search, RUN.DECIDED)
     lazy = search.lazy
     assert lazy is not None
-    before, kept = search.matrix.shape[0], 0
+    joined = kept = 0
     for _ in range(20):
         leaf = prove(prover, to_structure=True)
         if leaf is None or kept:
             break
         near, master = Near(prover, leaf), prover.master
+        before = search.matrix.shape[0]
         near.tighten()
+        joined += search.matrix.shape[0] - before
         low, high = prover.bounds(leaf.at)
         structure = np.round(leaf.relaxed.x[master.at])[prover.structure]
         low[prover.structure] = high[prover.structure] = structure
@@ -93,12 +92,16 @@ def test_a_tightened_relaxation_breaks_no_promise(search: Search) -> None:
         if len(relaxed.x):
             assert lazy(master.split.whole(relaxed.x), exact=True) is None
             kept += 1
+        else:
+            assert relaxed.cost_usd == np.inf
         prover.tried.add(prover.structure_of(leaf))
     assert kept
-    assert search.matrix.shape[0] > before
+    assert joined
 
 
-def test_an_answer_that_breaks_a_promise_joins_its_row_and_asks_no_more(search: Search) -> None:
+def test_an_answer_that_breaks_a_promise_joins_its_row_and_asks_no_more(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What flows cost at lots that cannot stand is worth nothing."""
     prover, leaf = whole_structure(search)
     near, master = Near(prover, leaf), prover.master
@@ -108,11 +111,17 @@ def test_an_answer_that_breaks_a_promise_joins_its_row_and_asks_no_more(search: 
     kept, chips = master.split.kept, search.matrix.columns["contracted"]
     x[np.flatnonzero((kept >= chips.start) & (kept < chips.stop))] = 0.0
     x[master.at] = 0.0
-    rows, iterations, duals = search.matrix.shape[0], search.iterations, len(search.duals)
+    rows = search.matrix.shape[0]
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the whole problem was asked")
+
+    monkeypatch.setattr(search, "relaxed", refuse)
     assert near.learn(x, exact=True) == np.inf
     assert search.matrix.shape[0] > rows
     assert master.known == search.matrix.shape[0]
-    assert (search.iterations, len(search.duals)) == (iterations, duals)
+    # The next one is looked for near it.
+    assert near._answer is x
 
 
 @pytest.mark.parametrize("gap", [1e-2, 1e-6])
@@ -127,5 +136,33 @@ def test_a_large_solve_by_parts_keeps_its_promises(
     plan = planner.solve(case, gap=gap, redundancy="rounds")
     audit_plan(plan).require()
     assert plan.summary["status"] == "proven"
+    assert {"prove", "improve"} <= set(plan.summary["seconds"]["within_solve"])
     assert plan.bound_usd <= optimum.objective_usd * (1.0 + 1e-9)
     assert plan.objective_usd >= optimum.bound_usd * (1.0 - 1e-9)
+
+
+@pytest.mark.parametrize("again", [0, 1])
+def test_promises_that_no_fraction_of_a_lot_keeps_are_refused_by_the_root(
+    again: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found without flows or not, that nothing keeps them is proven by the whole problem."""
+    inst = build_instance(resilient(load_case(Path("data/small"))))
+    matrix, _ = compiled_problem(inst, mode="rounds", strengthen=True)
+    chips = matrix.columns["contracted"]
+    upper = matrix.upper.copy()
+    relaxed = Session(matrix).solve_lp()
+    # No more chips than without promises, in every pool and period, and none by the hour.
+    upper[chips] = relaxed.x[chips]
+    upper[matrix.columns["hourly"]] = 0.0
+    search = Search(
+        Session(replace(matrix, upper=upper)),
+        SolveOptions(1e-4),
+        lambda _: None,
+        RUN.ranks(matrix),
+        Rounds.of(inst, matrix),
+        sift=True,
+        parts=True,
+    )
+    monkeypatch.setattr(sys.modules["planner.solve.root"], "AGAIN", again)
+    with pytest.raises(InfeasibleError, match="not even with fractions"):
+        search.root(dive=None)
