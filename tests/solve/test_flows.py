@@ -136,8 +136,9 @@ def test_duals_of_the_smaller_problem_prove_as_much_of_the_whole(matrix: Matrix)
     assert compared > 12
 
 
+@pytest.mark.parametrize("sifted", [RUN.SIFTED, 0])
 def test_a_solve_by_parts_keeps_its_promises_and_proves_its_plan(
-    monkeypatch: pytest.MonkeyPatch,
+    sifted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """HiGHS is asked for fewer columns than the problem has, and what it finds is a plan."""
     case = resilient(load_case(Path("data/small")))
@@ -150,6 +151,7 @@ def test_a_solve_by_parts_keeps_its_promises_and_proves_its_plan(
         return ask(self, *args, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(RUN, "SMALL", 0)
+    monkeypatch.setattr(RUN, "SIFTED", sifted)
     monkeypatch.setattr(Session, "solve_mip", mip)
     for gap in (5e-3, 1e-6):
         plan = planner.solve(case, gap=gap, redundancy="rounds")

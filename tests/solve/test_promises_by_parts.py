@@ -9,15 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import planner
-from planner.audit.folder import audit_plan
 from planner.case import load_case
 from planner.errors import InfeasibleError
 from planner.instance import build_instance
 from planner.redundancy.problem import compiled_problem
 from planner.redundancy.rounds import Rounds
 from planner.solve.branch import Search
-from planner.solve.improve import Near
+from planner.solve.improve import Near, plan_near
+from planner.solve.lp import LpResult
 from planner.solve.options import SolveOptions
 from planner.solve.prove import Leaf, Prover, prove
 from planner.solve.session import Session
@@ -26,22 +25,26 @@ from tests.redundancy.test_rounds import resilient
 RUN = sys.modules["planner.solve.run"]
 
 
-@pytest.fixture
-def search() -> Search:
-    """A search that has solved its root by parts, with promises as lazy rows."""
+def unsolved() -> Search:
+    """A search by parts, with promises as lazy rows."""
     inst = build_instance(resilient(load_case(Path("data/small"))))
     matrix, mode = compiled_problem(inst, mode="rounds", strengthen=True)
     assert mode == "rounds"
-    lazy = Rounds.of(inst, matrix)
-    out = Search(
+    return Search(
         Session(matrix),
         SolveOptions(1e-4),
         lambda _: None,
         RUN.ranks(matrix),
-        lazy,
+        Rounds.of(inst, matrix),
         sift=True,
         parts=True,
     )
+
+
+@pytest.fixture
+def search() -> Search:
+    """A search that has solved its root by parts."""
+    out = unsolved()
     out.root(dive=None)
     return out
 
@@ -69,6 +72,47 @@ def test_the_root_asks_the_whole_problem_again_and_its_duals_know_every_row(
     bare = search.master.split.matrix
     first = Session(bare).solve_lp()
     assert root.bound > float(bare.objective @ first.x) + bare.offset
+
+
+def test_a_stop_within_the_rounds_of_the_root_keeps_what_was_proven(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The whole problem's second relaxation is stopped: the first one's bound stays."""
+    search = unsolved()
+    bare, columns = search.matrix, search.matrix.shape[1]
+    first = Session(bare).solve_lp()
+    solve = Session.solve_lp
+    stopped: list[int] = []
+
+    def some(self: Session, *args: float | None, heed_stop: bool = True) -> LpResult:
+        if self.matrix.shape[1] == columns and self.matrix.shape[0] > bare.shape[0]:
+            stopped.append(self.matrix.shape[0])
+            return LpResult("interrupted", np.zeros(0), np.zeros(0), 0)
+        return solve(self, *args, heed_stop=heed_stop)
+
+    monkeypatch.setattr(Session, "solve_lp", some)
+    search.root(dive=None)
+    assert len(stopped) == 1
+    cost = float(bare.objective @ first.x) + bare.offset
+    assert search.bound == pytest.approx(cost, rel=1e-9)
+    assert search.matrix.shape[0] > bare.shape[0]
+
+
+def test_a_dive_from_the_root_begins_from_what_keeps_its_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rows that joined after the last relaxation are kept by the point that is rounded."""
+    monkeypatch.setattr(sys.modules["planner.solve.root"], "AGAIN", 0)
+    search = unsolved()
+    began: list[LpResult] = []
+    monkeypatch.setattr(search, "_dive", lambda result, _at: began.append(result))
+    search.root(dive=True)
+    m = search.matrix
+    assert len(began) == 1
+    assert len(m.row_lower) > unsolved().matrix.shape[0]
+    activity = m.a @ began[0].x
+    assert (activity >= m.row_lower - 1e-3).all()
+    assert (activity <= m.row_upper + 1e-3).all()
 
 
 def test_a_tightened_relaxation_breaks_no_promise(search: Search) -> None:
@@ -99,6 +143,16 @@ def test_a_tightened_relaxation_breaks_no_promise(search: Search) -> None:
     assert joined
 
 
+def test_lots_are_looked_for_after_the_relaxation_is_tightened(
+    search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(Near, "tighten", lambda _: calls.append("tighten"))
+    monkeypatch.setattr(Near, "ask", lambda *_, **__: calls.append("ask"))
+    plan_near(*whole_structure(search))
+    assert calls[:2] == ["tighten", "ask"]
+
+
 def test_an_answer_that_breaks_a_promise_joins_its_row_and_asks_no_more(
     search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,45 +178,18 @@ def test_an_answer_that_breaks_a_promise_joins_its_row_and_asks_no_more(
     assert near._answer is x
 
 
-@pytest.mark.parametrize("gap", [1e-2, 1e-6])
-def test_a_large_solve_by_parts_keeps_its_promises(
-    gap: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Sifted from the root on, as a large case is."""
-    case = resilient(load_case(Path("data/small")))
-    optimum = planner.solve(case, gap=1e-6, redundancy="rounds")
-    monkeypatch.setattr(RUN, "SMALL", 0)
-    monkeypatch.setattr(RUN, "SIFTED", 0)
-    plan = planner.solve(case, gap=gap, redundancy="rounds")
-    audit_plan(plan).require()
-    assert plan.summary["status"] == "proven"
-    assert {"prove", "improve"} <= set(plan.summary["seconds"]["within_solve"])
-    assert plan.bound_usd <= optimum.objective_usd * (1.0 + 1e-9)
-    assert plan.objective_usd >= optimum.bound_usd * (1.0 - 1e-9)
-
-
 @pytest.mark.parametrize("again", [0, 1])
 def test_promises_that_no_fraction_of_a_lot_keeps_are_refused_by_the_root(
     again: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Found without flows or not, that nothing keeps them is proven by the whole problem."""
-    inst = build_instance(resilient(load_case(Path("data/small"))))
-    matrix, _ = compiled_problem(inst, mode="rounds", strengthen=True)
-    chips = matrix.columns["contracted"]
-    upper = matrix.upper.copy()
-    relaxed = Session(matrix).solve_lp()
+    search = unsolved()
+    matrix = search.matrix
+    chips, upper = matrix.columns["contracted"], matrix.upper.copy()
     # No more chips than without promises, in every pool and period, and none by the hour.
-    upper[chips] = relaxed.x[chips]
+    upper[chips] = search.session.solve_lp().x[chips]
     upper[matrix.columns["hourly"]] = 0.0
-    search = Search(
-        Session(replace(matrix, upper=upper)),
-        SolveOptions(1e-4),
-        lambda _: None,
-        RUN.ranks(matrix),
-        Rounds.of(inst, matrix),
-        sift=True,
-        parts=True,
-    )
+    search.session = Session(replace(matrix, upper=upper))
     monkeypatch.setattr(sys.modules["planner.solve.root"], "AGAIN", again)
     with pytest.raises(InfeasibleError, match="not even with fractions"):
         search.root(dive=None)
