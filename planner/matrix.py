@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ class Matrix:
         """
         start = self.rows.get(batch.name, slice(self.shape[0], 0)).start
         total = self.shape[0] + len(batch.index)
-        return replace(
+        out = replace(
             self,
             a=sp.csc_array(sp.vstack([self.a, batch.a], format="csc")),
             row_lower=np.concatenate([self.row_lower, batch.lower]),
@@ -92,11 +93,15 @@ class Matrix:
                 batch.name: self.row_index.get(batch.name, ()) + batch.index,
             },
         )
+        # More rows, the same cost: the sum over terms is not made again.
+        out.__dict__["objective"] = self.objective
+        return out
 
-    @property
+    @cached_property
     def objective(self) -> Floats:
-        """Coefficients of the whole objective [column], USD."""
+        """Coefficients of the whole objective [column], USD; not to be written to."""
         out: Floats = self.cost.sum(axis=0)
+        out.flags.writeable = False
         return out
 
     @property

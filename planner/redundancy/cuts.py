@@ -122,14 +122,19 @@ class CutPool:
         """An empty pool for a case's promise."""
         self.asked = asked
         self._prices: dict[int, list[Floats]] = {}
+        self._made: dict[int, list[tuple[Floats, Floats, Floats]]] = {}
 
     def __len__(self) -> int:
         """Number of prices."""
         return sum(map(len, self._prices.values()))
 
     def add(self, t: int, price: Floats) -> None:
-        """Keep prices of a block in period t."""
+        """Keep prices of a block in period t, and what they make of chips."""
         self._prices.setdefault(t, []).append(price)
+        # Pools that do not serve a workload in one contingency may price it in another: the
+        # prices of pools that stand are an upper bound for every contingency, so valid in each.
+        made = made_prices(self.asked, t, self.asked.rate[:, :, t] * price[:, None])
+        self._made.setdefault(t, []).append(made)
 
     def violation(self, t: int, left: Floats) -> tuple[Floats, npt.NDArray[np.int64]]:
         """How far the prices of the period prove each block short, chips [k, s], and by which.
@@ -142,10 +147,7 @@ class CutPool:
             return np.full((kinds, slices), -np.inf), np.zeros((kinds, slices), dtype=np.int64)
         price = np.array(prices)
         least = self.asked.least[:, :, t, :]
-        # Pools that do not serve a workload in one contingency may price it in another: the
-        # prices of pools that stand are an upper bound for every contingency, so valid in each.
-        made = [made_prices(self.asked, t, self.asked.rate[:, :, t] * p[:, None]) for p in price]
-        every, free, gate = (np.array(part) for part in zip(*made, strict=True))
+        every, free, gate = (np.array(part) for part in zip(*self._made[t], strict=True))
         standing = np.where(self.asked.serves[:, :, t, None], left, 0.0)
         short = np.einsum("nw,kws->nks", price, least)
         short -= np.einsum("np,kps->nks", every, standing[:, : every.shape[1]])

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+import scipy.sparse as sp
+
 from planner.instance import Instance
 from planner.matrix import Matrix, RowBatch
-from planner.redundancy.left import left_of
-from planner.redundancy.peak import peak_problem
+from planner.redundancy.mean_week import mean_week
 from planner.redundancy.rounds import Rounds
 from planner.solve.session import Session
 from planner.solve.watch import Stop
 
-MOST_ROUNDS = 12
+MOST_ROUNDS = 40
 """Rounds on the stand-in, at most."""
-ENOUGH = 3e-4
+ENOUGH = 2e-5
 """Relative gain of the stand-in's cost in a round below which no more are tried."""
 
 
@@ -20,20 +24,32 @@ def first_cuts(
     inst: Instance, matrix: Matrix, rounds: Rounds, stop: Stop | None = None
 ) -> RowBatch | None:
     """Cuts that the stand-in found, as rows of the whole problem; None when it needs none."""
-    small = peak_problem(inst, matrix)
-    over = rounds.over(left_of(inst, small.matrix, rounds.asked.gates))
+    small = mean_week(matrix, inst.time.slice_hours)
     session = Session(small.matrix, stop=stop)
-    cost = 0.0
+    found: list[RowBatch] = []
+    cost = -np.inf
     for _ in range(MOST_ROUNDS):
         result = session.solve_lp()
         if result.status != "optimal":
             break
         now = float(small.matrix.objective @ result.x) + small.matrix.offset
-        if over.cuts and now - cost < ENOUGH * abs(now):
+        if now - cost < ENOUGH * abs(now):
             break
         cost = now
-        batch = over(result.x)
+        batch = rounds(small.whole(result.x))
         if batch is None:
             break
-        session.add_rows(batch)
-    return rounds.give(over.cuts) if over.cuts else None
+        found.append(batch)
+        session.add_rows(replace(small.rows(batch), name=f"round {len(found)}"))
+    return _together(found) if found else None
+
+
+def _together(batches: list[RowBatch]) -> RowBatch:
+    """The rows of several rounds as one."""
+    return RowBatch(
+        batches[0].name,
+        tuple(i for batch in batches for i in batch.index),
+        sp.csr_array(sp.vstack([batch.a for batch in batches], format="csr")),
+        np.concatenate([batch.lower for batch in batches]),
+        np.concatenate([batch.upper for batch in batches]),
+    )

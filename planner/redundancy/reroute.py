@@ -77,19 +77,26 @@ def reroute(
     `flow` are routings made for other chips [n, b], `least` what is asked [w, b] and `chips` what
     is left of pools and gates, at least 0 [p + g, b].
     """
-    flow = flow * _share(least, pairs.served @ flow)[pairs.workload]
-    flow *= _share(chips, pairs.taken @ flow)[pairs.pool]
+    flow = np.array(flow, order="C")
+    _cut(flow, least, pairs.served @ flow, pairs.workload)
+    _cut(flow, chips, pairs.taken @ flow, pairs.pool)
     gated = np.flatnonzero(pairs.gate >= 0)
-    flow[gated] *= _share(chips, pairs.taken @ flow)[pairs.gate[gated]]
+    if len(gated):
+        _cut(flow, chips, pairs.taken @ flow, pairs.gate[gated], gated)
     short = np.maximum(least - pairs.served @ flow, 0.0)
+    short[short <= ROUNDING * least] = 0.0
     free = np.maximum(chips - pairs.taken @ flow, 0.0)
+    lacks, has = (short > 0.0).any(axis=1).tolist(), (free > 0.0).any(axis=1).tolist()
     for each in pairs.order:
         w = int(pairs.workload[each[0]])
+        if not lacks[w]:
+            continue
+        some = np.flatnonzero(short[w])
         for n in each.tolist():
-            some = np.flatnonzero(short[w])
-            if not len(some):
-                break
             p, g, rate = int(pairs.pool[n]), int(pairs.gate[n]), float(pairs.rate[n])
+            # Chips only become fewer: most pools have none for any block, from the beginning.
+            if not has[p]:
+                continue
             more = np.minimum(short[w, some] / rate, free[p, some])
             if g >= 0:
                 more = np.minimum(more, free[g, some])
@@ -97,10 +104,20 @@ def reroute(
             free[p, some] -= more
             flow[n, some] += more
             left = short[w, some] - more * rate
-            short[w, some] = np.where(left > ROUNDING * least[w, some], left, 0.0)
+            still = left > ROUNDING * least[w, some]
+            short[w, some] = np.where(still, left, 0.0)
+            some = some[still]
+            if not len(some):
+                break
     return flow, short, chips - free
 
 
-def _share(most: Floats, given: Floats) -> Floats:
-    """Part of what is given that there is room for, at most 1."""
-    return np.minimum(1.0, most / np.where(given > 0.0, given, 1.0))
+def _cut(flow: Floats, most: Floats, given: Floats, of: Ints, pairs: Ints | None = None) -> None:
+    """Cut back the pairs, all unless given, of what is `given` more than there is room for.
+
+    `of` says to which row of `most` and `given` [row, b] each of the pairs belongs.
+    """
+    over = given > most
+    mine = np.flatnonzero(np.isin(of, np.flatnonzero(over.any(axis=1))))
+    share = np.where(over, most / np.where(over, given, 1.0), 1.0)
+    flow[mine if pairs is None else pairs[mine]] *= share[of[mine]]

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from planner.matrix import Matrix
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -29,6 +31,13 @@ def selected(multiplier: Floats, low: Floats, high: Floats) -> Floats:
     """Each multiplier x (low where it is positive, high where negative, 0 where it is 0)."""
     side = np.where(multiplier > 0, low, high)
     out: Floats = multiplier * np.where(multiplier == 0, 0.0, side)
+    return out
+
+
+def reduced_costs(m: Matrix, y: Floats) -> Floats:
+    """Reduced costs at row duals [column]; rows below those of y have the price 0."""
+    y = np.concatenate([y, np.zeros(m.shape[0] - len(y))])
+    out: Floats = m.objective - m.a.T @ usable_duals(y, m.row_lower, m.row_upper)
     return out
 
 

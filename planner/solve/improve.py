@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from planner.matrix import Matrix, RowBatch
-from planner.solve.bound import usable_duals
+from planner.solve.bound import reduced_costs
 from planner.solve.branch import Search
 from planner.solve.prove import Leaf, Prover
 from planner.solve.rounding import INTEGRAL
@@ -170,7 +170,7 @@ class Near:
         if not len(relaxed.x) or relaxed.cost_usd > most_usd:
             return None
         m = master.problem
-        order = np.argsort(np.abs(_reduced(m, relaxed.y)[at]), kind="stable")
+        order = np.argsort(np.abs(reduced_costs(m, relaxed.y)[at]), kind="stable")
         for i, batch in enumerate(self._taught):
             m = m.with_rows(replace(batch, name=f"{batch.name} {i}"))
         # What costs nothing has many places; those that are used now are mostly enough.
@@ -288,12 +288,5 @@ def far(m: Matrix, point: Floats, y: Floats) -> Bools:
     """Columns that are no whole numbers, not used at a relaxation and far from it [column]."""
     size = np.abs(m.objective) + abs(m.a).T @ np.abs(y)
     out: Bools = (point == 0.0) & (m.lower == 0.0) & ~m.integer
-    out &= _reduced(m, y) > FAR * np.maximum(size, 1.0)
-    return out
-
-
-def _reduced(m: Matrix, y: Floats) -> Floats:
-    """Reduced costs at row duals [column]; rows below those of y have the price 0."""
-    y = np.concatenate([y, np.zeros(m.shape[0] - len(y))])
-    out: Floats = m.objective - m.a.T @ usable_duals(y, m.row_lower, m.row_upper)
+    out &= reduced_costs(m, y) > FAR * np.maximum(size, 1.0)
     return out

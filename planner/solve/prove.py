@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from planner.solve.branch import Search
 from planner.solve.certificate import node_bounds, proven_bound
+from planner.solve.dual_pool import DualPool
 from planner.solve.master import Master, Relaxed
 from planner.solve.rounding import INTEGRAL
 
@@ -115,6 +116,8 @@ class Prover:
             )
         self.master = search.master
         self.master.catch_up(search.matrix, search.duals)
+        low, high = (side[search.integer] for side in (search.matrix.lower, search.matrix.upper))
+        self._pool = DualPool(self.master.at, self.structure, low, high)
         self._ended: dict[int, Relaxed] = {}
         self._stale: set[int] = set()
         self._unproven: set[int] = set()
@@ -191,14 +194,35 @@ class Prover:
 
     def _begin(self, at: int) -> bool:
         """Solve a leaf as rows are now; False when that was stopped."""
-        mark = self._ended[at].mark if at in self._ended else None
-        relaxed = self.master.solve(*self.bounds(at), mark, most_usd=self.dear)
+        relaxed = self._solve(self.bounds(at), self._ended.get(at), self.dear)
         if np.isnan(relaxed.cost_usd):
             return False
         least = self._drop(at)
         # Ended where it costs too much: it comes last, whatever rounding says of its cost.
         self._note(at, relaxed, least if relaxed.done else max(least, self.cutoff))
         return True
+
+    def _solve(
+        self,
+        bounds: tuple[Floats, Floats],
+        begun: Relaxed | None,
+        most_usd: float,
+        most: int | None = None,
+    ) -> Relaxed:
+        """The relaxation within bounds, from where `begun` ended; what it proves is kept.
+
+        Where duals known already prove the cutoff it is not solved. `most` and `most_usd` as
+        `Master.solve` has them.
+        """
+        master = self.master
+        mark = None if begun is None else begun.mark
+        known = self._pool.known(*bounds)
+        if mark is not None and known.cost_usd >= most_usd:
+            return Relaxed(known.cost_usd, np.zeros(0), known.y, mark, done=False)
+        relaxed = master.solve(*bounds, mark, most, most_usd)
+        if len(relaxed.y) and np.isfinite(relaxed.cost_usd):
+            self._pool.add(master.problem, relaxed.y, relaxed.cost_usd, *bounds)
+        return relaxed
 
     def _drop(self, at: int) -> float:
         """Take a leaf out of the open ones, and say what it costs at least."""
@@ -292,6 +316,11 @@ class Prover:
     def _choose(self, at: int, relaxed: Relaxed, columns: Ints) -> tuple[int, list[Relaxed]]:
         """The column that lifts both branches most, as far as can be told, and its branches."""
         x = relaxed.x[self.master.at]
+        proven = self._pool.sides(*self.bounds(at), columns, x[columns])
+        dead = np.flatnonzero((proven >= self.dear).any(axis=0))
+        if len(dead):
+            column = int(columns[dead[np.argmax(proven[:, dead].min(axis=0))]])
+            return column, self._branches(at, relaxed, column, None)
         scores = self._past.scores(columns, x)
         rank = self.search.order[self.search.integer[columns]]
         order = np.lexsort((columns, rank, -scores))
@@ -339,8 +368,7 @@ class Prover:
                 out.append(branch)
                 rises.append(np.nan)
                 continue
-            mark = branch.mark if branch else relaxed.mark
-            branch = self.master.solve(*sides, mark, most, most_usd)
+            branch = self._solve(sides, branch or relaxed, most_usd, most)
             out.append(branch)
             rises.append(branch.cost_usd - relaxed.cost_usd)
         self._past.learn(column, value, (rises[0], rises[1]))

@@ -1,8 +1,9 @@
 """The root of a large problem: its relaxation, with the lazy rows that join it there.
 
-Most rounds of lazy rows are done in the problem without its flows (`planner.solve.master`), where a
-relaxation takes a hundredth of the time; the whole problem then says what flows cost. Rows of the
-last rounds join it afterwards: the root's point may break them.
+Rounds of lazy rows are done in the problem without its flows (`planner.solve.master`), where a
+relaxation takes a hundredth of the time. Their rows join the whole problem afterwards, which is not
+solved again: the root's point may break them. What flows cost near plans is learnt where the
+structure is whole (`planner.solve.improve`).
 """
 
 from __future__ import annotations
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 SMALL_GAIN = 2e-5
 """Relative gain of a round in the problem without flows below which no more follow."""
-AGAIN = 1
-"""Times that the whole problem is solved again at the root: what flows cost near plans is learnt
-where the structure is whole (`planner.solve.improve`)."""
 
 
 def relaxed_root(search: Search) -> LpResult:
@@ -69,42 +67,39 @@ def _begin_inside(search: Search) -> None:
 
 
 def _rounds_without_flows(search: Search, result: LpResult) -> LpResult:
-    """The root's relaxation; lazy rows that the problem without its flows breaks join.
-
-    It keeps those that joined before it was solved last.
-    """
+    """The root's relaxation; lazy rows that the problem without its flows breaks join."""
     matrix, stop = search.matrix, search.session.stop
     master = search.master = Master(matrix, [result.y], search.options.threads, stop)
     low, high = matrix.lower[search.integer], matrix.upper[search.integer]
-    for again in reversed(range(AGAIN + 1)):
-        now, x, rows = _cost(search, result), result.x, search.matrix.shape[0]
-        empty = False
-        while search.keep_going():
-            batch = None if search.lazy is None else search.lazy(x, exact=True)
-            if batch is None:
-                break
-            search.join(search.session, batch)
-            master.catch_up(search.matrix, [*search.duals, result.y])
-            relaxed = master.solve(low, high)
-            empty = relaxed.cost_usd == np.inf
-            if not len(relaxed.x) or relaxed.cost_usd - now < SMALL_GAIN * abs(now):
-                break
-            now, x = relaxed.cost_usd, master.split.whole(relaxed.x)
-        # That nothing keeps the rows is for the whole problem to say.
-        last = not again and not empty
-        if search.matrix.shape[0] == rows or last or not search.keep_going():
+    now, x = _cost(search, result), result.x
+    while search.keep_going():
+        batch = None if search.lazy is None else search.lazy(x, exact=True)
+        if batch is None:
             break
-        more = search.session.solve_lp()
-        search.tell("rounds")
-        if more.status not in ("optimal", "infeasible"):
-            # Stopped in the middle: what is proven already stays.
+        search.join(search.session, batch)
+        master.catch_up(search.matrix, [*search.duals, result.y])
+        relaxed = master.solve(low, high)
+        if relaxed.cost_usd == np.inf:
+            return _whole_again(search, result)
+        if not len(relaxed.x) or relaxed.cost_usd - now < SMALL_GAIN * abs(now):
             break
-        # The last one is noted by whoever goes on with it.
-        search.note(result)
-        result = more
-        if result.status == "infeasible":
-            return result
-    # Rows that have joined since have the price 0.
+        now, x = relaxed.cost_usd, master.split.whole(relaxed.x)
+    return _with_rows(search, result)
+
+
+def _whole_again(search: Search, result: LpResult) -> LpResult:
+    """The whole problem's word where nothing seems to keep the rows that joined."""
+    again = search.session.solve_lp()
+    search.tell("rounds")
+    if again.status not in ("optimal", "infeasible"):
+        # Stopped in the middle: what is proven already stays.
+        return _with_rows(search, result)
+    search.note(result)
+    return again
+
+
+def _with_rows(search: Search, result: LpResult) -> LpResult:
+    """A relaxation with the rows that have joined since, which have the price 0."""
     joined = search.matrix.shape[0] - len(result.y)
     return replace(result, y=np.concatenate([result.y, np.zeros(joined)]))
 
