@@ -29,6 +29,8 @@ EXACT = 1e-9
 """Relative gap that counts as none: what double precision can tell."""
 ROUND_GAIN = 2e-3
 """Part of the gap that a round of lazy rows has to close, or a bound does without more."""
+NO_RISE = 1e-6
+"""Relative cost by which rounding what a plan leaves open may be dearer than its relaxation."""
 MOST_DUALS = 100
 """Relaxations whose duals are kept."""
 DIVE_EVERY = 25
@@ -247,7 +249,8 @@ class Search:
         session = self.session
         session.set_bounds(self.integer, low, high)
         result = self.tighten(session, session.solve_lp(), exact=True)
-        if result.status == "optimal":
+        if result.status == "optimal" and not self._rounds_to_a_plan(result, low, high):
+            session.set_bounds(self.integer, low, high)
             found = Dive(session, self.order, self.keep_going, self._tightened, self.probed).run(
                 result, low, high
             )
@@ -255,6 +258,16 @@ class Search:
                 self.offer(found.x, session)
         self._catch_up()
         return result
+
+    def _rounds_to_a_plan(self, result: LpResult, low: Floats, high: Floats) -> bool:
+        """Offer a relaxation's whole numbers, rounded; whether that costs no more than it does."""
+        whole = np.clip(np.round(result.x[self.integer]), low, high)
+        settled = self.settle(whole)
+        if settled.status != "optimal":
+            return False
+        cost = self.matrix.objective
+        rise = float(cost @ settled.x) - float(cost @ result.x)
+        return rise <= NO_RISE * abs(float(cost @ result.x))
 
     def _tightened(self, result: LpResult, *, exact: bool) -> LpResult:
         return self.tighten(self.session, result, exact=exact)

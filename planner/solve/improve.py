@@ -37,9 +37,9 @@ NEAR = 1.0
 broke a promise."""
 FAR = 1e-3
 """Relative reduced cost of a column that is not used, from which on it is left out."""
-ENOUGH = 0.7
+ENOUGH = 0.5
 """Part of the gap asked for at which HiGHS ends: the bound of its relaxation is not yet ours."""
-OPEN = (250, 350, 500)
+OPEN = (350, 500)
 """Whole numbers that may differ from where they are, of those nearest to it by reduced cost: at
 first, and where the answers before cost too much."""
 ROUGH = 5e-3
