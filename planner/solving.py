@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from planner.case import Case
@@ -199,18 +200,31 @@ def certificate_tables(matrix: Matrix, solution: Solution) -> tuple[pd.DataFrame
     column_of = _labels(matrix.columns, matrix.column_index)
     row_of = _labels(matrix.rows, matrix.row_index)
     nodes: list[tuple[Any, ...]] = []
-    duals: list[tuple[Any, ...]] = []
+    where: list[npt.NDArray[np.int64]] = []
+    value: list[npt.NDArray[np.float64]] = []
+    count = np.zeros(len(solution.nodes), dtype=np.int64)
     for i, node in enumerate(solution.nodes):
         component, index = column_of(node.column) if node.column >= 0 else ("", "")
         nodes.append((i, node.parent, component, index, node.low, node.high, node.leaf, node.ray))
         if node.leaf and len(node.y):
-            used = np.flatnonzero(node.y).tolist()
-            duals.extend((i, *row_of(row), float(node.y[row])) for row in used)
+            used = np.flatnonzero(node.y)
+            where.append(used)
+            value.append(node.y[used])
+            count[i] = len(used)
     names = ("node", "parent", "component", "index", "low", "high", "leaf", "ray")
     frame = pd.DataFrame(nodes, columns=list(names))
     if len(frame):
         frame.loc[frame.node == 0, ["low", "high"]] = 0.0
-    return frame, pd.DataFrame(duals, columns=["node", "constraint", "index", "dual"])
+    # Most leaves have duals on the same rows: each label is made once.
+    rows, which = np.unique(np.concatenate([*where, np.zeros(0, np.int64)]), return_inverse=True)
+    labels = np.array([row_of(row) for row in rows.tolist()], dtype=object).reshape(-1, 2)[which]
+    duals = {
+        "node": np.repeat(np.arange(len(count)), count),
+        "constraint": labels[:, 0].tolist(),
+        "index": labels[:, 1].tolist(),
+        "dual": np.concatenate([*value, np.zeros(0)]),
+    }
+    return frame, pd.DataFrame(duals)
 
 
 def _labels(blocks: dict[str, slice], index: Mapping[str, Sequence[Any]]) -> Any:
@@ -218,8 +232,6 @@ def _labels(blocks: dict[str, slice], index: Mapping[str, Sequence[Any]]) -> Any
     starts = np.array([block.start for block in blocks.values()])
     names = list(blocks)
 
-    # Most leaves have duals on the same rows.
-    @cache
     def label(position: int) -> tuple[str, str]:
         # Empty blocks share their start with the next one; the last of them holds the position.
         at = int(np.searchsorted(starts, position, side="right")) - 1
