@@ -104,7 +104,7 @@ def _merged(
 
 
 def _by_slice(matrix: Matrix, slot: Ints) -> list[str]:
-    """Constraints each of whose rows is about one slice, the last number of its index."""
+    """Constraints whose rows are about one slice each: the last of several numbers of the index."""
     entries = sp.coo_array(matrix.a)
     row, column = entries.coords
     some = slot[column] >= 0
@@ -116,7 +116,7 @@ def _by_slice(matrix: Matrix, slot: Ints) -> list[str]:
     for name, block in matrix.rows.items():
         index = np.array(matrix.row_index[name])
         some = high[block] >= 0
-        if index.ndim == 2 and some.any():
+        if index.ndim == 2 and index.shape[1] > 1 and some.any():
             last, each = index[some, -1], (low[block][some], high[block][some])
             if (last == each[0]).all() and (last == each[1]).all():
                 out.append(name)

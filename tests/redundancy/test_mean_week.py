@@ -106,3 +106,15 @@ def test_where_nothing_is_promised_there_are_none() -> None:
     matrix, _ = compiled_problem(inst, mode="rounds", strengthen=True)
     rounds = Rounds.of(inst, matrix)
     assert (first_cuts(inst, matrix, rounds) is None) == (not rounds.asked.owed.any())
+
+
+def test_rows_of_other_kinds_stay_as_they_are(problem: tuple[Instance, Matrix]) -> None:
+    """One number for an index, which happens to be the slice that the row is about."""
+    inst, matrix = problem
+    first = matrix.columns["serve"].start
+    assert matrix.column_index["serve"][0][-1] == 0
+    row = sp.csr_array(([1.0], ([0], [first])), shape=(1, matrix.shape[1]))
+    more = matrix.with_rows(RowBatch("own", ((0,),), row, np.array([-np.inf]), np.array([9.0])))
+    small = mean_week(more, inst.time.slice_hours).matrix
+    assert small.shape[0] == mean_week(matrix, inst.time.slice_hours).matrix.shape[0] + 1
+    assert small.row_upper[-1] == 9.0
