@@ -18,9 +18,11 @@ from planner.generate import generated_case
 from planner.instance import build_instance
 from planner.matrix import Matrix, compile_model
 from planner.model import build_model
+from planner.solve.merged_week import Week
 from planner.solve.options import SolveOptions
 from planner.solve.run import solve_matrix
 from planner.solving import peak_memory_mb
+from planner.week import week_of
 
 SEED = 1
 
@@ -35,21 +37,21 @@ def timed(into: dict[str, Any], phase: str) -> Iterator[None]:
         into[f"{phase}_cpu_s"] = time.process_time() - before
 
 
-def built(columns: int, found: dict[str, Any]) -> Matrix:
-    """The compiled problem of a generated case, its phases noted."""
+def built(columns: int, found: dict[str, Any]) -> tuple[Matrix, Week]:
+    """The compiled problem of a generated case and its week, its phases noted."""
     case = generated_case(columns, SEED)
     with timed(found, "instance"):
         inst = build_instance(case)
     with timed(found, "model"):
         model = build_model(inst, strengthen=True)
     with timed(found, "matrix"):
-        return compile_model(model)
+        return compile_model(model), week_of(inst)
 
 
 def main(columns: int, who: str, gap: float, limit_s: float) -> dict[str, Any]:
     """One size solved by one solver: what was found, by phase."""
     found: dict[str, Any] = {}
-    matrix = built(columns, found)
+    matrix, week = built(columns, found)
     found["columns"], found["gap"] = matrix.shape[1], None
     wall = time.perf_counter()
     if who == "highs":
@@ -58,7 +60,7 @@ def main(columns: int, who: str, gap: float, limit_s: float) -> dict[str, Any]:
     else:
         with timed(found, "solve"):
             try:
-                solution = solve_matrix(matrix, SolveOptions(gap, limit_s))
+                solution = solve_matrix(matrix, SolveOptions(gap, limit_s), week=week)
             except UnprovenError as error:
                 found["why"] = str(error)
             else:

@@ -24,6 +24,7 @@ from planner.redundancy.problem import compiled_problem
 from planner.redundancy.rounds import Rounds
 from planner.solve.options import SolveOptions
 from planner.solve.run import solve_matrix
+from planner.week import week_of
 
 GAP = 1e-3
 LIMIT_S = 600.0
@@ -39,9 +40,9 @@ def run(limit: float | None = None, redundancy: Redundancy = "auto") -> dict[str
     if mode == "rounds":
         rounds = Rounds.of(inst, matrix)
         learn = partial(first_cuts, inst, matrix, rounds)
-        solution = solve_matrix(matrix, options, None, rounds, learn)
+        solution = solve_matrix(matrix, options, None, rounds, learn, week=week_of(inst))
     else:
-        solution = solve_matrix(matrix, options)
+        solution = solve_matrix(matrix, options, week=week_of(inst))
     seconds, waited = time.process_time() - cpu, time.perf_counter() - wall
     theirs = solve_by_default(solution.matrix, GAP, limit_s)
     return {

@@ -39,6 +39,7 @@ from planner.solve.run import Solution, interruptible, solve_matrix
 from planner.solve.strategy import Strategy
 from planner.tables import make_tables
 from planner.values import Values, consolidate
+from planner.week import week_of
 
 PACKAGES = ("compute-planner", "highspy", "numpy", "pandas", "pyomo", "scipy")
 """Packages whose versions a run records."""
@@ -97,6 +98,7 @@ def solve(
         warm=given.warm if given else None,
         strategy=strategy,
         other=None if solver is None else (solver, Named(model, solver)),
+        week=week_of(inst),
     )
     clock.mark("solve")
     # The search is over: a Ctrl-C now does not take its plan away.

@@ -31,6 +31,7 @@ from planner.solve.options import Event, SolveOptions, Start
 from planner.solve.run import SMALL, Solution, solve_matrix
 from planner.solve.session import Session
 from planner.throughput.rates import Rates, rates_of
+from planner.week import week_of
 
 Floats = npt.NDArray[np.float64]
 TAKEN = "taken"
@@ -199,6 +200,7 @@ class Solver:
         rounds = Rounds.of(problem.inst, matrix) if problem.mode == "rounds" else None
         known = list(self._cuts)
         options = SolveOptions(self.gap, _least(self.left()), self.threads)
+        week = week_of(problem.inst)
 
         def progress(event: Event) -> None:
             self.tell(what, event)
@@ -206,7 +208,7 @@ class Solver:
         try:
             if rounds is None:
                 hot = Start(whole, self._basis.get(matrix.shape), known_usd)
-                found = solve_matrix(matrix, options, progress, hot=hot)
+                found = solve_matrix(matrix, options, progress, hot=hot, week=week)
                 if keep and found.root is not None:
                     self._basis[matrix.shape] = found.root
             else:
@@ -216,6 +218,7 @@ class Solver:
                     lambda stop: asked.give(known) if known
                     else first_cuts(problem.inst, matrix, asked, stop),
                     Start(whole, None, known_usd),
+                    week=week,
                 )  # fmt: skip
                 if keep:
                     self._cuts = list(asked.cuts)

@@ -9,11 +9,14 @@ import scipy.sparse as sp
 
 from planner.instance import Instance
 from planner.matrix import Matrix, RowBatch
-from planner.redundancy.mean_week import mean_week
 from planner.redundancy.rounds import Rounds
+from planner.solve.merged_week import Week, merged_week
 from planner.solve.session import Session
+from planner.solve.sift import sifted
 from planner.solve.watch import Stop
 
+SIFTED = 10_000
+"""Columns of the stand-in from which on it holds only those that matter, after its relaxation."""
 MOST_ROUNDS = 40
 """Rounds on the stand-in, at most."""
 ENOUGH = 2e-5
@@ -23,8 +26,13 @@ ENOUGH = 2e-5
 def first_cuts(
     inst: Instance, matrix: Matrix, rounds: Rounds, stop: Stop | None = None
 ) -> RowBatch | None:
-    """Cuts that the stand-in found, as rows of the whole problem; None when it needs none."""
-    small = mean_week(matrix, inst.time.slice_hours)
+    """Cuts that the stand-in found, as rows of the whole problem; None when it needs none.
+
+    A week of one slice has no smaller stand-in: its root finds what binds.
+    """
+    if len(inst.time.slice_hours) == 1:
+        return None
+    small = merged_week(matrix, Week.one(inst.time.slice_hours))
     session = Session(small.matrix, stop=stop)
     found: list[RowBatch] = []
     cost = -np.inf
@@ -36,6 +44,8 @@ def first_cuts(
         if now - cost < ENOUGH * abs(now):
             break
         cost = now
+        if not found and small.matrix.shape[1] >= SIFTED:
+            session = sifted(session, result)
         batch = rounds(small.whole(result.x))
         if batch is None:
             break

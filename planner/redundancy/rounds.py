@@ -36,6 +36,11 @@ MOST_ROUNDING = 5 * ROUNDING
 """Part of what is asked that may be missing of a routing of plans made one from another."""
 EACH_PERIOD = 6
 """Most new rows for one period in one round: the next round knows better."""
+NEARLY = 1e-3
+"""Part of a block's chips by which it may be more than met to count as nearly short."""
+EACH_NEARLY = 12
+"""Most rows of blocks that are nearly short, for one period in one round: an answer that is mended
+for one contingency would mostly break the like promise of another."""
 ROWS = "redundancy_cut"
 """Constraint under which the rows stand."""
 
@@ -65,10 +70,6 @@ class Rounds:
         """The rounds of an instance over the columns of its compiled problem."""
         asked = promise(inst)
         return cls(asked, left_of(inst, matrix, asked.gates), CutPool(asked))
-
-    def over(self, left: Left) -> Rounds:
-        """The same promise and prices over the columns of another problem."""
-        return Rounds(self.asked, left, self.pool)
 
     def __call__(self, x: Floats, *, exact: bool = True) -> RowBatch | None:
         """Rows that x violates; None when it violates none (not `exact`: none that is known)."""
@@ -134,6 +135,24 @@ class Rounds:
         return enough is not None and bool((enough <= left + 1e-9).all())
 
     def _period(self, t: int, left: Floats, *, exact: bool) -> list[Cut]:
+        """Violated cuts of one period, and those of the blocks that are nearly short by them."""
+        out = self._violated(t, left, exact=exact)
+        return out + self._nearly(t, left, {(c.k, c.s) for c in out}) if out else out
+
+    def _nearly(self, t: int, left: Floats, given: set[tuple[int, int]]) -> list[Cut]:
+        """Cuts that a point of the period nearly violates, of blocks without one yet."""
+        short, which = self.pool.violation(t, left)
+        chips = self.asked.least[:, :, t, :] / self.transport(t).best[None, :, None]
+        part = np.where(self.asked.owed[:, t, :], short / np.maximum(chips.sum(axis=1), 1.0), -1.0)
+        order = np.argsort(-part, axis=None, kind="stable")
+        near = [(int(k), int(s)) for k, s in zip(*np.unravel_index(order, part.shape), strict=True)]
+        near = [at for at in near if part[at] >= -NEARLY and at not in given][:EACH_NEARLY]
+        return [
+            self.cut((k, t, s), self.pool.prices(t, int(which[k, s])), left[k, :, s])
+            for k, s in near
+        ]
+
+    def _violated(self, t: int, left: Floats, *, exact: bool) -> list[Cut]:
         """Violated cuts of one period: what the pool knows, or what exact solves of blocks find."""
         out: list[Cut] = []
         below = np.where(self.asked.serves[:, :, t, None], left, 0.0)

@@ -17,6 +17,8 @@ from planner.solve.certificate import give_proof, node_bounds
 from planner.solve.dive import Dive
 from planner.solve.lp import Basis, LpResult
 from planner.solve.master import Master
+from planner.solve.merged_session import MergedSession
+from planner.solve.merged_week import Week
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, relative_gap
 from planner.solve.root import relaxed_root, rounds_without_flows
 from planner.solve.rounding import fractional
@@ -54,6 +56,8 @@ class Search:
     """Whether the search and its dives begin without the columns that are far from being used."""
     parts: bool = False
     """Whether it may go on without flows (`planner.solve.parts`): duals are kept for that."""
+    week: Week | None = None
+    """Slices that may be merged for the root of a problem that goes on without flows."""
     started: float = field(default_factory=time.perf_counter)
     known: float = -np.inf
     """Lower bound that is proven elsewhere, USD; it counts for the gap alone."""
@@ -65,7 +69,9 @@ class Search:
     duals: deque[Floats] = field(default_factory=lambda: deque(maxlen=MOST_DUALS))
     """Row duals of the last relaxations [row at that time], where it may go on without flows."""
     root_basis: Basis | None = None
-    """Basis of the root's relaxation, where it was solved."""
+    """Basis of the root's relaxation, where it was solved, or of one like it before that."""
+    merged: bool = False
+    """Whether the root's relaxation is that of merged slices (`planner.solve.root`)."""
     root_duals: Floats = field(default_factory=lambda: np.zeros(0))
     """Row duals of the root's relaxation, where it was solved."""
     best_basis: Basis | None = None
@@ -77,6 +83,10 @@ class Search:
         self._held = 0
         # A plan from another problem is no reason not to look for one here.
         self._dived = False
+        self.lessons: MergedSession | None = None
+        """The problem with slices of the week merged, where they were."""
+        self._taught = 0
+        self._near_lessons = False
         self.master: Master | None = None
         """The problem without its flows, where it was made."""
 
@@ -234,20 +244,40 @@ class Search:
         self._catch_up()
         return settled
 
-    def relaxed(self, low: Floats, high: Floats) -> LpResult:
-        """The whole problem's relaxation within bounds of the whole numbers, as rows are now."""
-        self.session.set_bounds(self.integer, low, high)
-        result = self.session.solve_lp()
+    def relaxed(self, low: Floats, high: Floats, *, whole: bool = True) -> LpResult:
+        """The whole problem's relaxation within bounds of the whole numbers, as rows are now.
+
+        Without `whole` that with slices merged, where they were at the root: about what flows cost.
+        """
+        self._near_lessons = not whole and self.lessons is not None
+        if whole or self.lessons is None:
+            self.session.set_bounds(self.integer, low, high)
+            result = self.session.solve_lp()
+        else:
+            for batch in self._batches[self._taught :]:
+                self.lessons.add_rows(batch)
+            self._taught = len(self._batches)
+            self.lessons.set_whole(low, high)
+            result = self.lessons.solve_lp()
         self.note(result)
         return result
+
+    def learn_from(self, session: MergedSession) -> None:
+        """Ask a session with slices merged, which has the rows of now, what flows cost."""
+        self.lessons, self._taught = session, len(self._batches)
 
     def finish(self, low: Floats, high: Floats) -> LpResult:
         """Offer a plan within bounds of the whole numbers that leave little open; what came of it.
 
-        The result is that of the relaxation. Bounds are in the order of the whole-number columns.
+        What is open is rounded, and dived for where that makes no plan or a dearer one. The result
+        is that of the relaxation. Bounds are in the order of the whole-number columns; the
+        session's are not what they were afterwards.
         """
         session = self.session
         session.set_bounds(self.integer, low, high)
+        if self.lessons is not None and self._near_lessons:
+            # Whoever asks for a plan has just asked what flows cost there.
+            session.set_basis(self.lessons.basis(), mend=True)
         result = self.tighten(session, session.solve_lp(), exact=True)
         if result.status == "optimal" and not self._rounds_to_a_plan(result, low, high):
             session.set_bounds(self.integer, low, high)
@@ -277,7 +307,7 @@ class Search:
     def root(self, *, dive: bool | None = True) -> LpResult:
         """Solve the relaxation, and dive from it (else from the first node with whole structure).
 
-        With None it does not dive at all.
+        With None it does not dive at all, nor where slices are merged.
 
         Raises InfeasibleError when the relaxation is proven infeasible, and UnprovenError when
         that is the solver's word alone.
@@ -285,12 +315,17 @@ class Search:
         since = time.perf_counter()
         result = self._solve_node(0)
         if result.status == "optimal":
-            self.root_basis, self.root_duals = self.session.basis(), result.y
+            self.root_duals = result.y
+            if not self.merged:
+                self.root_basis = self.session.basis()
         self.timed("relaxation", since)
         if result.status == "infeasible":
             self._refuse()
         self.tell("relaxation")
-        if result.status == "optimal":
+        if self.merged:
+            # Its bound holds, and its point is none: the leaf is open, and not solved.
+            self.tree.open(0)
+        elif result.status == "optimal":
             whole = not len(fractional(result.x, self.integer))
             if not whole:
                 self._keep(0, result.x)

@@ -44,8 +44,11 @@ class DualPool:
         """An empty pool of a problem whose whole numbers are the columns `at`.
 
         Only bounds of the `structure` among them [whole number] are looked at; the others count
-        with those of the root, `low` and `high`, at every node.
+        with those of the root, `low` and `high`, at every node. ValueError for structure without
+        bounds: nothing would be proven of it.
         """
+        if not np.isfinite([low[structure], high[structure]]).all():
+            raise ValueError("structure without bounds")
         self._at, self._structure = at, structure
         self._root = low, high
         self._place = np.cumsum(structure) - 1

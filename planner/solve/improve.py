@@ -11,6 +11,7 @@ holds, the plan's structure kept (`improve`).
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -37,16 +38,22 @@ NEAR = 1.0
 broke a promise."""
 FAR = 1e-3
 """Relative reduced cost of a column that is not used, from which on it is left out."""
-ENOUGH = 0.5
-"""Part of the gap asked for at which HiGHS ends: the bound of its relaxation is not yet ours."""
-OPEN = (350, 500)
-"""Whole numbers that may differ from where they are, of those nearest to it by reduced cost: at
-first, and where the answers before cost too much."""
+STEPS = ((500, 0.5), (300, 0.1))
+"""Whole numbers that may differ from where they are, of those nearest to it by reduced cost, and
+part of the gap asked for at which HiGHS ends (the bound of its relaxation is not yet ours): at
+first, and near the answer before where that costs too much."""
 ROUGH = 5e-3
 """Gap at which HiGHS ends at first."""
+ROUGH_STEPS = ((350, ROUGH), (500, ROUGH))
+"""Open whole numbers, and the gap itself, of rough answers."""
 FIRST = 1e-2
 """Relative cost above the least known at which lots are no longer looked for where there is no plan
 yet; the gap asked for, where there is one."""
+FAIR = 0.7
+"""Part of the gap asked for above what lots cost at least with a structure at which a plan there is
+good enough: hardly one is cheaper."""
+MENDED = 0.05
+"""Part of the gap asked for that lots may cost more than those before, which broke a promise."""
 SURE = 0.2
 """Part of the gap asked for by which flows may cost more than an answer says."""
 NODES = 1
@@ -78,12 +85,13 @@ def improve(search: Search, placements: int) -> None:
     search.tell("improve")
 
 
-def teach(prover: Prover, leaf: Leaf) -> None:
+def teach(prover: Prover, leaf: Leaf) -> bool:
     """Learn what flows cost at whole lots near a leaf's relaxation whose structure is whole.
 
     From rough answers of HiGHS's, which take a fraction of a second each. Without a plan yet, or
     where it is cheap enough to end the search, the last of them becomes one. The session's bounds
-    are not what they were afterwards.
+    are not what they were afterwards. False where there is more to learn: every answer broke a
+    promise, or cost more than it said.
     """
     search, since = prover.search, time.perf_counter()
     first = not np.isfinite(search.best)
@@ -95,6 +103,7 @@ def teach(prover: Prover, leaf: Leaf) -> None:
         near.finish(point)
     search.timed("improve", since)
     search.tell("improve")
+    return point is not None or near.lessons < MOST_LESSONS
 
 
 def _rough(search: Search, near: Near, *, exact: bool, most_usd: float = np.inf) -> Floats | None:
@@ -103,9 +112,10 @@ def _rough(search: Search, near: Near, *, exact: bool, most_usd: float = np.inf)
     It ends where lots are known to cost more than `most_usd`.
     """
     for _ in range(MOST_LESSONS):
-        point = near.ask(ROUGH, most_usd=most_usd) if search.keep_going() else None
+        point = near.ask(ROUGH_STEPS, most_usd=most_usd) if search.keep_going() else None
         if point is None:
             break
+        near.lessons += 1
         if near.learn(point, exact=exact) < SURE * search.tolerance:
             return point
         search.tell("improve")
@@ -123,10 +133,12 @@ def plan_near(prover: Prover, leaf: Leaf) -> None:
     near.tighten()
     _rough(search, near, exact=True)
     near.stays = True
+    steps = tuple((most, part * search.tolerance) for most, part in STEPS)
     for _ in range(MOST_ROUNDS):
         if not search.keep_going():
             break
-        point = near.ask(ENOUGH * search.tolerance, prover.target_usd)
+        # Near an answer that broke a promise few need to differ.
+        point = near.ask(steps[near.mends :], near.enough_usd)
         if point is None:
             if not near.widen():
                 break
@@ -143,27 +155,31 @@ class Near:
 
     def __init__(self, prover: Prover, leaf: Leaf) -> None:
         self.prover, self.search, self.master = prover, prover.search, prover.master
-        search, master, kept = self.search, self.master, prover.structure
-        whole = leaf.relaxed.x[master.at]
+        search, kept = self.search, prover.structure
         self._bounds = prover.bounds(leaf.at)
-        self._low, self._high = (side.copy() for side in self._bounds)
-        self._low[kept] = self._high[kept] = np.round(whole[kept])
+        self._low, self._high = prover.fixed(leaf)
         rank = search.order[search.integer]
         self._decides = kept | (rank > max(rank[kept], default=-1))
         self._leaf = leaf
         self._taught: list[RowBatch] = []
+        self.lessons = 0
+        """Rough answers that were held against the whole problem."""
         self.stays = False
         """Whether the next answer is looked for near the last one."""
         self._answer: Floats | None = None
 
     def ask(
-        self, gap: float, enough_usd: float = np.inf, most_usd: float = np.inf
+        self,
+        steps: Sequence[tuple[int, float]],
+        enough_usd: float = np.inf,
+        most_usd: float = np.inf,
     ) -> Floats | None:
         """HiGHS's answer near the relaxation, or near the last answer [column].
 
         With few lots open: those that are fractional and those that are nearest to being used more
-        or less. Where an answer costs more than `enough_usd`, the next is looked for near it; none
-        is where lots cost more than `most_usd` at least.
+        or less. `steps` say how many, and at which gap HiGHS ends. Where an answer costs more than
+        `enough_usd`, the next is looked for near it; none is where lots cost more than `most_usd`
+        at least.
         """
         search, master, at = self.search, self.master, self.master.at
         relaxed = master.solve(self._low, self._high, self._leaf.relaxed.mark)
@@ -177,7 +193,7 @@ class Near:
         used = master.used() | (relaxed.x != 0.0)
         best = self._answer
         found: Floats | None = None
-        for most in OPEN:
+        for most, gap in steps:
             if not search.keep_going():
                 break
             whole = relaxed.x[at] if best is None else np.round(best[at])
@@ -193,7 +209,7 @@ class Near:
         if found is None and search.keep_going():
             whole = relaxed.x[at] if best is None else np.round(best[at])
             near = ~far(master.problem, relaxed.x, relaxed.y)
-            found = self._near(m, near, whole, order[:0], gap, enough_usd, None)
+            found = self._near(m, near, whole, order[:0], steps[0][1], enough_usd, None)
         return found
 
     def _near(
@@ -224,6 +240,11 @@ class Near:
         )
         return x if len(x) else None
 
+    @property
+    def mends(self) -> bool:
+        """Whether the next answer is looked for near one that broke a promise."""
+        return self._answer is not None
+
     def tighten(self) -> None:
         """Take in lazy rows that the relaxation breaks, for some rounds at most."""
         search, master = self.search, self.master
@@ -236,6 +257,22 @@ class Near:
                 break
             search.join(search.session, broken)
             self.prover.catch_up()
+
+    @property
+    def enough_usd(self) -> float:
+        """Cost at which an answer is good enough: it ends the search, or hardly any is cheaper.
+
+        After one that broke a promise, hardly more than that cost.
+        """
+        least = self.master.solve(self._low, self._high, self._leaf.relaxed.mark).cost_usd
+        tolerance = self.search.tolerance
+        out = self.prover.target_usd
+        if np.isfinite(least):
+            out = max(out, least + FAIR * tolerance * abs(least))
+        if self._answer is not None:
+            before = self.cost_usd(self._answer)
+            out = max(out, before + MENDED * tolerance * abs(before))
+        return out
 
     def cost_usd(self, x: Floats) -> float:
         """What an answer costs as far as flows' costs are known."""
@@ -263,7 +300,8 @@ class Near:
             search.join(search.session, broken)
             self.prover.catch_up()
             return np.inf
-        result = search.relaxed(*self._fixed(x))
+        # An answer that may become the plan is held against every slice.
+        result = search.relaxed(*self._fixed(x), whole=self.stays)
         if result.status == "infeasible":
             self._taught.append(master.split.ray_cuts([result.y]))
         said = self.cost_usd(x)

@@ -44,13 +44,18 @@ class Relaxed:
     y: Floats
     """Row duals [row of the smaller problem], or a ray where nothing is feasible."""
     mark: Mark
-    """Where it ended."""
+    """Where it ended; where known duals prove its cost, where the one before it did."""
     done: bool = True
     """Whether it was solved to its end; else it costs about this at least."""
 
     def is_dear(self, most_usd: float) -> bool:
         """Whether it was ended because it costs more than this, which its duals prove."""
         return not self.done and len(self.y) > 0 and self.cost_usd > most_usd
+
+
+def _without_end(y: Floats) -> bytes:
+    """Row duals as something to be told apart by: rows that joined later, at price 0, are none."""
+    return np.trim_zeros(y, "b").tobytes()
 
 
 class Master:
@@ -130,8 +135,8 @@ class Master:
             self.known = matrix.shape[0]
             rows = self._join(self.split.joined(RowBatch(JOINED, index, a, *sides)))
             self._hold(rows)
-        known = {id(y) for y in self.duals}
-        more = [y for y in duals if id(y) not in known]
+        known = {_without_end(y) for y in self.duals}
+        more = [y for y in duals if _without_end(y) not in known]
         if more:
             rows = self._join(self.split.flow_cuts(more, len(self.duals)))
             self.duals += more

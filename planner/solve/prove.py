@@ -37,6 +37,9 @@ DEAR = 5e-3
 """Relative rise at which a branch is left: others come first."""
 SURE = 0.02
 """Part of the gap asked for by which a relaxation costs more than the cutoff when it is ended."""
+AHEAD = 0.25
+"""Part of the gap asked for by which the bound may be below what lots cost at least at a known
+structure when a plan is looked for there: whole lots cost some three quarters of it more."""
 LAST = 0.95
 """Part of the gap asked for by which a plan may cost more than what is known as least."""
 NO_RISE_USD = 1e4
@@ -105,6 +108,9 @@ class Prover:
         self.search = search
         self.tried: set[bytes] = set()
         """Structures near which plans were looked for."""
+        self.hopes: dict[bytes, tuple[float, Leaf]] = {}
+        """Structures that lessons were learnt at, near which no plan was looked for: what lots cost
+        there at least, and the leaf."""
         self.expected = np.inf
         """Cost that leaves are expected to need: those that cost more come last, USD."""
         self._past = PseudoCosts(len(search.integer))
@@ -116,8 +122,8 @@ class Prover:
             )
         self.master = search.master
         self.master.catch_up(search.matrix, search.duals)
-        low, high = (side[search.integer] for side in (search.matrix.lower, search.matrix.upper))
-        self._pool = DualPool(self.master.at, self.structure, low, high)
+        self._root = search.matrix.lower[search.integer], search.matrix.upper[search.integer]
+        self._pool = DualPool(self.master.at, self.structure, *self._root)
         self._ended: dict[int, Relaxed] = {}
         self._stale: set[int] = set()
         self._unproven: set[int] = set()
@@ -173,8 +179,16 @@ class Prover:
 
     def bounds(self, at: int) -> tuple[Floats, Floats]:
         """Bounds of the whole numbers at a node."""
-        low, high = node_bounds(self.search.matrix, self.search.tree.nodes, at)
-        return low[self.search.integer], high[self.search.integer]
+        low, high = (side.copy() for side in self._root)
+        nodes = self.search.tree.nodes
+        while at >= 0:
+            node = nodes[at]
+            if node.column >= 0:
+                column = int(np.searchsorted(self.search.integer, node.column))
+                low[column] = max(low[column], node.low)
+                high[column] = min(high[column], node.high)
+            at = node.parent
+        return low, high
 
     def first(self) -> Leaf | None:
         """The leaf with the least cost, solved; None where none is below the cutoff."""
@@ -211,8 +225,8 @@ class Prover:
     ) -> Relaxed:
         """The relaxation within bounds, from where `begun` ended; what it proves is kept.
 
-        Where duals known already prove the cutoff it is not solved. `most` and `most_usd` as
-        `Master.solve` has them.
+        Where duals known already prove `most_usd`, and it would begin from another, it is not
+        solved. `most` and `most_usd` as `Master.solve` has them.
         """
         master = self.master
         mark = None if begun is None else begun.mark
@@ -250,6 +264,43 @@ class Prover:
     def is_new(self, leaf: Leaf) -> bool:
         """Whether the structure is whole at a leaf, and no plan was looked for near it."""
         return self.is_whole(leaf) and self.structure_of(leaf) not in self.tried
+
+    def fixed(self, leaf: Leaf) -> tuple[Floats, Floats]:
+        """Bounds of the whole numbers at a leaf whose structure is whole, that structure kept."""
+        low, high = self.bounds(leaf.at)
+        kept = np.round(leaf.relaxed.x[self.master.at][self.structure])
+        low[self.structure] = high[self.structure] = kept
+        return low, high
+
+    def _least_at(self, leaf: Leaf) -> float:
+        """What lots cost at least with a leaf's structure, as rows are now; inf where none fit."""
+        relaxed = self.master.solve(*self.fixed(leaf), leaf.relaxed.mark)
+        return relaxed.cost_usd if relaxed.cost_usd < self.cutoff else np.inf
+
+    def hope(self, leaf: Leaf) -> None:
+        """Note a structure that lessons were learnt at, if a plan there can be worth something."""
+        least = self._least_at(leaf)
+        if least < np.inf:
+            self.hopes[self.structure_of(leaf)] = least, leaf
+
+    def ready(self) -> Leaf | None:
+        """The leaf of the best known structure, once the bound has nearly come to its cost.
+
+        It may be no leaf any more: its node's bounds stand.
+        """
+        ahead = AHEAD * self.search.tolerance
+        while self.hopes and self.search.keep_going():
+            which, (cost, leaf) = min(self.hopes.items(), key=lambda item: item[1][0])
+            if self.least < cost - ahead * abs(cost):
+                return None
+            # Lessons and rows since then may have made it dearer.
+            now = self._least_at(leaf)
+            del self.hopes[which]
+            if now - cost <= 1e-3 * ahead * abs(cost):
+                return leaf
+            if now < np.inf:
+                self.hopes[which] = now, leaf
+        return None
 
     def _fractional(self, relaxed: Relaxed) -> Ints:
         x = relaxed.x[self.master.at]
@@ -395,12 +446,17 @@ class Prover:
 def prove(prover: Prover, *, to_structure: bool = False) -> Leaf | None:
     """Branch until every leaf costs the cutoff, and prove it.
 
-    With `to_structure`, until the first leaf has a whole structure that is new, and is returned.
+    With `to_structure`, until the first leaf has a whole structure that is new, or a known one is
+    ready for a plan; that leaf is returned.
     """
     search = prover.search
     since = time.perf_counter()
     leaf = prover.first()
     while leaf is not None and not (to_structure and prover.is_new(leaf)):
+        ready = prover.ready() if to_structure else None
+        if ready is not None:
+            leaf = ready
+            break
         if not prover.branch(leaf):
             # Whole numbers everywhere: only the whole problem can say more.
             leaf = None

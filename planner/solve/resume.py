@@ -18,7 +18,8 @@ from planner.matrix import Matrix
 from planner.solve.branch import ROUND_GAIN, Search
 from planner.solve.certificate import Node, node_bounds, proven_bound
 from planner.solve.lp import Basis, LpResult
-from planner.solve.root import narrow
+from planner.solve.merged_session import MergedSession
+from planner.solve.root import merged_root, narrow
 from planner.solve.sift import sifted_from
 
 Floats = npt.NDArray[np.float64]
@@ -92,9 +93,7 @@ def resume(search: Search, warm: Warm) -> Carried:
         known = replace(known, plan_usd=search.best)
         search.tell("saved plan")
     if search.gap > search.tolerance and search.keep_going():
-        if warm.root is not None:
-            session.set_basis(warm.root, mend=True)
-        result = _root(search)
+        result = _root(search, warm.root)
         _lift(search, result.y, warm.root_duals)
         search.tell("relaxation")
         # A large problem's leaves are solved without flows afterwards (`planner.solve.parts`).
@@ -118,11 +117,17 @@ def _reopen(search: Search) -> None:
         search.dive_from(first)
 
 
-def _root(search: Search) -> LpResult:
-    """The root's relaxation, which becomes what the next solve starts from."""
+def _root(search: Search, before: Basis | None) -> LpResult:
+    """The root's relaxation from where the earlier one ended; the next solve starts from it."""
     session, integer = search.session, search.integer
     m = search.matrix
     session.set_bounds(integer, m.lower[integer], m.upper[integer])
+    search.root_basis = before
+    merged = merged_root(search)
+    if merged is not None and search.lessons is not None:
+        return _merged(search, merged, search.lessons)
+    if before is not None:
+        session.set_basis(before, mend=True)
     result = narrow(search, session.solve_lp())
     # For a bound the rows that are known are enough; a plan is held against all of them.
     result = search.tighten(search.session, result, exact=False, enough=ROUND_GAIN)
@@ -132,6 +137,30 @@ def _root(search: Search) -> LpResult:
     if result.status == "optimal":
         search.root_basis, search.root_duals = search.session.basis(), result.y
     return result
+
+
+def _merged(search: Search, result: LpResult, session: MergedSession) -> LpResult:
+    """The root's relaxation with slices merged, as `_root` has it, with the rows that it breaks."""
+    search.note(result)
+    while True:
+        search.root_basis, search.root_duals = session.basis(), result.y
+        batch = None if search.lazy is None else search.lazy(result.x, exact=False)
+        if batch is None or not search.keep_going():
+            return result
+        search.join(search.session, batch)
+        integer, m = search.integer, search.matrix
+        more = search.relaxed(m.lower[integer], m.upper[integer], whole=False)
+        gain = _gain(search, result, more) if more.status == "optimal" else 0.0
+        if gain < ROUND_GAIN * search.tolerance:
+            return result
+        result = more
+
+
+def _gain(search: Search, before: LpResult, after: LpResult) -> float:
+    """Relative rise of the cost from one relaxation to another."""
+    cost = search.matrix.objective
+    was = float(cost @ before.x)
+    return (float(cost @ after.x) - was) / max(1.0, abs(was))
 
 
 def _lift(search: Search, y: Floats, before: Floats) -> None:

@@ -19,6 +19,7 @@ from planner.solve.branch import Search
 from planner.solve.certificate import Node
 from planner.solve.improve import improve
 from planner.solve.lp import Basis
+from planner.solve.merged_week import Week
 from planner.solve.mip import Ask, Found, by_highs, found_by
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, Start
 from planner.solve.parts import by_parts
@@ -139,13 +140,15 @@ def solve_matrix(
     warm: Warm | None = None,
     strategy: Strategy = "auto",
     other: tuple[str, Ask] | None = None,
+    week: Week | None = None,
 ) -> Solution:
     """Solve to the asked gap; `lazy` rows hold too, those of `first_rows` from the beginning.
 
     `hot` is what another solve of a like problem leaves to begin with; `warm` is that with its
     proof, from which the search goes on. What a `strategy` is says `planner.solve.strategy`;
     `other` is another solver and its name, which is asked for the plan instead. The bound is
-    proven by our own tree in each.
+    proven by our own tree in each. `week` says which slices are alike: prices of a large problem
+    are then found with these merged (`planner.solve.merged_week`).
 
     Raises InfeasibleError when no plan satisfies the rows, and UnprovenError when a limit or
     Ctrl-C came before any plan was found.
@@ -177,6 +180,7 @@ def solve_matrix(
             PROBED,
             matrix.shape[1] >= SIFTED,
             dives and not small,
+            week,
             started,
             -np.inf if hot is None else hot.bound_usd,
         )
@@ -188,6 +192,7 @@ def solve_matrix(
             carried = resume(search, warm)
         elif hot is not None and hot.basis is not None:
             session.set_basis(hot.basis)
+            search.root_basis = hot.basis
         if carried is not None or search.root(dive=small if dives else None).status == "optimal":
             if hot is not None and hot.whole is not None:
                 _begin(search, hot.whole)

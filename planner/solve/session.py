@@ -118,16 +118,18 @@ class Session:
         """Let rows join the problem; the basis stays, so that the next solve is hot."""
         large = (abs(batch.a) @ (self._column > 1.0).astype(float)) > 0
         scale = np.where(large, 1.0 / THOUSAND, 1.0)
-        a = sp.csr_array(sp.diags_array(scale) @ batch.a @ sp.diags_array(self._column))
-        a = sp.csr_array(sp.csc_array(a)[:, self._at])
+        a = batch.a
+        place = self._place[a.indices]
+        held = place >= 0
+        values = a.data * self._column[a.indices] * np.repeat(scale, np.diff(a.indptr))
         self._highs.addRows(
             a.shape[0],
             batch.lower * scale,
             batch.upper * scale,
-            a.nnz,
-            a.indptr,
-            a.indices,
-            a.data,
+            int(held.sum()),
+            np.append(0, np.cumsum(held))[a.indptr].astype(np.int32),
+            place[held].astype(np.int32),
+            values[held],
         )
         self.matrix = self.matrix.with_rows(batch)
         self._row = np.concatenate([self._row, scale])

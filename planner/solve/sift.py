@@ -38,18 +38,18 @@ def interior_point() -> bool:
     return find_spec("highspy_extras") is not None
 
 
-def sifted(session: Session, result: LpResult) -> Session:
-    """A priced session with the columns that matter near the optimal relaxation just solved.
+def sifted(session: Session, result: LpResult, basis: Basis | None = None) -> Session:
+    """A priced session with the columns that matter near a relaxation, and its basis.
 
-    It starts from that relaxation's basis, with the bounds of the matrix: dual feasible, because
-    the relaxation is that of the whole matrix, so that columns that `session` did not hold want
-    nothing.
+    The relaxation is the one that `session` has just solved, with the bounds of the matrix: dual
+    feasible, since columns that it did not hold want nothing. Or one of a problem like it, whose
+    `basis` is given, and mended.
     """
-    basis = session.basis()
-    must = (basis.columns == BASIC) | (result.x != 0.0)
+    own = session.basis() if basis is None else basis
+    must = (own.columns == BASIC) | (result.x != 0.0)
     active = _near(session.matrix, must, result.y)
     out = Session(session.matrix, session.threads, session.stop, active, priced=True)
-    out.set_basis(basis)
+    out.set_basis(own, mend=basis is not None)
     return out
 
 
