@@ -29,7 +29,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("planner.matrix",),
     ("planner.export",),
     ("planner.solve",),
-    ("planner.values", "planner.limits"),
+    ("planner.values", "planner.limits", "planner.week"),
     ("planner.redundancy",),
     ("planner.extract", "planner.tables_options", "planner.tables_rules"),
     ("planner.tables", "planner.costs"),

@@ -147,10 +147,12 @@ class Rounds:
         order = np.argsort(-part, axis=None, kind="stable")
         near = [(int(k), int(s)) for k, s in zip(*np.unravel_index(order, part.shape), strict=True)]
         near = [at for at in near if part[at] >= -NEARLY and at not in given][:EACH_NEARLY]
-        return [
+        cuts = [
             self.cut((k, t, s), self.pool.prices(t, int(which[k, s])), left[k, :, s])
             for k, s in near
         ]
+        # Prices of workloads that a contingency asks nothing for say nothing of it.
+        return [cut for cut in cuts if cut.least > 0.0]
 
     def _violated(self, t: int, left: Floats, *, exact: bool) -> list[Cut]:
         """Violated cuts of one period: what the pool knows, or what exact solves of blocks find."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +20,13 @@ from planner.redundancy.mode import redundancy_mode
 from planner.redundancy.problem import compiled_problem
 from planner.redundancy.rounds import Rounds
 from planner.restart.read import kept_flows
+from planner.solve.session import Session
 from planner.solve.transport import Floats, Routing, Transport
 from planner.values import DUST_CHIPS
 from tests.cases_rules import tiny_rules_case
 
 GAP = 1e-6
+ROUNDS = sys.modules["planner.redundancy.rounds"]
 CONTINGENCIES = (
     Contingency(contingency="region", kind="outage", dimension="region", period_from="2027-Q3"),
     Contingency(contingency="cloud", kind="outage", dimension="cloud", period_from="2027-Q3"),
@@ -265,3 +268,36 @@ def test_the_size_chooses(case: Case) -> None:
     assert redundancy_mode(inst) == "explicit"
     assert redundancy_mode(inst, "rounds") == "rounds"
     assert redundancy_mode(build_instance(load_case(Path("data/small"))), "rounds") == "explicit"
+
+
+def test_blocks_that_are_nearly_short_get_rows_that_hold(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a promise breaks, rows of others like it join: true ones, and no more than asked."""
+    inst = build_instance(case)
+    matrix, _ = compiled_problem(inst, mode="rounds", strengthen=True)
+    explicit, _ = compiled_problem(inst, mode="explicit", strengthen=True)
+    point, own = Session(explicit).solve_lp().x, np.zeros(matrix.shape[1])
+    for name, block in matrix.columns.items():
+        own[block] = point[explicit.columns[name]]
+    made = []
+    for nearly in (-1.0, 1.0):
+        monkeypatch.setattr(ROUNDS, "NEARLY", nearly)
+        rounds, session = Rounds.of(inst, matrix), Session(matrix)
+        x = session.solve_lp().x
+        while (batch := rounds(x)) is not None:
+            broken = batch.a @ x < batch.lower
+            assert broken.any()
+            assert broken.all() or nearly > 0.0
+            assert (batch.a @ own >= batch.lower - 1e-6 * (1.0 + np.abs(batch.lower))).all()
+            blocks = [(c.k, c.t, c.s) for c in rounds.cuts[-len(batch.index) :] if c.least > 0.0]
+            assert len(set(blocks)) == len(blocks)
+            session.add_rows(replace(batch, name=f"round {rounds.rounds}"))
+            x = session.solve_lp().x
+        made.append((rounds, float(matrix.objective @ x)))
+    (few, cost), (many, same) = made
+    assert cost == pytest.approx(same, rel=1e-6)
+    assert len(few.cuts) < len(many.cuts)
+    assert few.rounds >= many.rounds
+    # Where nothing breaks, nothing joins.
+    assert Rounds.of(inst, matrix)(own) is None

@@ -102,6 +102,22 @@ def test_a_stop_within_the_rounds_of_the_root_keeps_what_was_proven(
     assert search.matrix.shape[0] > bare.shape[0]
 
 
+def test_where_nothing_seems_to_keep_the_rows_of_the_root_the_whole_problem_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    search = unsolved()
+    bare = search.matrix
+    nothing = Relaxed(np.inf, np.zeros(0), np.zeros(0), Mark(None, 0, 0))
+    monkeypatch.setattr(Master, "solve", lambda *_, **__: nothing)
+    search.root(dive=None)
+    m = search.matrix
+    assert len(m.row_lower) > len(bare.row_lower)
+    assert len(search.root_duals) == len(m.row_lower)
+    every = Session(m).solve_lp()
+    cost = float(m.objective @ every.x) + m.offset
+    assert search.bound == pytest.approx(cost, rel=1e-9)
+
+
 def test_a_dive_from_the_root_begins_from_what_keeps_its_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,9 +11,10 @@ from planner.solve.branch import Search
 from planner.solve.certificate import node_bounds, proven_bound
 from planner.solve.dive import Dive
 from planner.solve.dual_pool import DualPool, Known
+from planner.solve.improve import MOST_LESSONS, Near, teach
 from planner.solve.lp import LpResult
 from planner.solve.master import Master, Relaxed
-from planner.solve.prove import Prover, prove
+from planner.solve.prove import AHEAD, SURE, Prover, prove
 from tests.solve.test_promises_by_parts import RUN, unsolved
 
 BEST_USD = 2.1025e8
@@ -88,3 +91,103 @@ def test_what_is_left_open_is_rounded_before_it_is_dived_for(
     monkeypatch.setattr(search, "settle", lambda _: dearer)
     search.finish(low, high)
     assert len(dives) == 2
+
+
+def test_a_column_that_known_duals_close_on_one_side_is_branched_without_a_try(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    search = unsolved()
+    search.root(dive=None)
+    # Lots count as structure here: the case has too little else.
+    prover = Prover(search, frozenset(range(10)))
+    leaf = prover.first()
+    assert leaf is not None
+    relaxed, master = leaf.relaxed, prover.master
+    columns = prover._fractional(relaxed)
+    assert len(columns) > 1
+    sides: list[tuple[Relaxed, np.ndarray, np.ndarray]] = []
+    for column in columns.tolist():
+        low, high = prover.bounds(leaf.at)
+        below, above = high.copy(), low.copy()
+        below[column] = np.floor(relaxed.x[master.at[column]])
+        above[column] = below[column] + 1.0
+        both = (low, below), (above, high)
+        sides += [(master.solve(*bounds, relaxed.mark), *bounds) for bounds in both]
+    branch, low, high = max(
+        (side for side in sides if side[0].cost_usd < np.inf), key=lambda side: side[0].cost_usd
+    )
+    assert branch.cost_usd > relaxed.cost_usd * (1.0 + 1e-5)
+    prover._pool.add(master.problem, branch.y, branch.cost_usd, low, high)
+    # A plan whose cutoff is hardly below what that branch costs.
+    search.best = branch.cost_usd / (1.0 - (1.0 - SURE) * search.tolerance) * (1.0 - 1e-7)
+    assert relaxed.cost_usd < prover.cutoff < branch.cost_usd
+    solve, count = Master.solve, 0
+
+    def counted(self: Master, *args: object, **kwargs: object) -> Relaxed:
+        nonlocal count
+        count += 1
+        return solve(self, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Master, "solve", counted)
+    column, branches = prover._choose(leaf.at, relaxed, columns)
+    assert count == 1
+    (closed,) = [each for each in branches if not each.done]
+    assert closed.cost_usd >= prover.dear
+    whole = node_bounds(search.matrix, search.tree.nodes, leaf.at)
+    side, cut = branches.index(closed), np.floor(relaxed.x[master.at[column]])
+    whole[1 - side][search.integer[column]] = cut + side
+    bound = proven_bound(search.matrix, master.whole_duals(closed.y), False, whole)
+    assert bound >= prover.cutoff * (1.0 - 1e-9)
+
+
+def test_a_known_structure_is_ready_once_the_bound_has_nearly_come_to_its_cost() -> None:
+    search = unsolved()
+    search.root(dive=None)
+    prover = Prover(search, RUN.DECIDED)
+    leaf = prove(prover, to_structure=True)
+    while leaf is not None and not prover.hopes:
+        leaf = prove(prover, to_structure=True)
+        assert leaf is not None
+        teach(prover, leaf)
+        search.best, search.best_x = np.inf, np.zeros(0)
+        prover.hope(leaf)
+    ((cost, noted),) = prover.hopes.values()
+    assert noted is leaf
+    assert cost >= leaf.relaxed.cost_usd * (1.0 - 1e-9)
+    assert prover.least < cost
+    wide = replace(search.options, gap=2.0 / AHEAD * (1.0 - prover.least / cost))
+    narrow = replace(search.options, gap=0.5 / AHEAD * (1.0 - prover.least / cost))
+    search.options = narrow
+    assert prover.ready() is None
+    assert len(prover.hopes) == 1
+    # Ready: the leaf is handed out once, at what it costs now.
+    search.options = wide
+    prover.hopes = dict.fromkeys(prover.hopes, (0.9 * cost, leaf))
+    assert prover.ready() is leaf
+    assert not prover.hopes
+    assert prover.ready() is None
+    # What costs as much as the best plan is no hope.
+    search.best = cost
+    prover.hope(leaf)
+    assert not prover.hopes
+
+
+def test_lessons_that_all_broke_a_promise_are_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = unsolved()
+    search.root(dive=None)
+    prover = Prover(search, RUN.DECIDED)
+    leaf = prove(prover, to_structure=True)
+    assert leaf is not None
+    asked: list[int] = []
+
+    def broken(*_: object, **__: object) -> float:
+        asked.append(1)
+        return np.inf
+
+    learn = Near.learn
+    monkeypatch.setattr(Near, "learn", broken)
+    assert not teach(prover, leaf)
+    assert len(asked) == MOST_LESSONS
+    assert not np.isfinite(search.best)
+    monkeypatch.setattr(Near, "learn", learn)
+    assert teach(prover, leaf)
