@@ -32,7 +32,7 @@ from planner.redundancy.problem import model_of
 from planner.redundancy.rounds import Rounds
 from planner.redundancy.survey import price_table, survey
 from planner.restart.keep import restart_table
-from planner.restart.read import given_by
+from planner.restart.read import given_by, remember
 from planner.solve.options import Progress, SolveOptions
 from planner.solve.other import Named, require_solver
 from planner.solve.run import Solution, interruptible, solve_matrix
@@ -84,6 +84,9 @@ def solve(
     rounds = None if mode == "explicit" else Rounds.of(inst, matrix)
     lazy = None if mode == "waived" else rounds
     given = None if warm is None else given_by(warm, inst, matrix, lazy)
+    if warm is not None and rounds is not None and lazy is None:
+        # Promises are waived: routings of the earlier plan still say which of them are kept.
+        remember(warm, inst, rounds)
     if given is not None:
         clock.mark("earlier plan")
     learn = None

@@ -109,6 +109,12 @@ def given_by(plan: Plan, inst: Instance, matrix: Matrix, rounds: Rounds | None) 
         raise RunFolderError(f"what the run keeps to start from is damaged: {error}") from error
 
 
+def remember(plan: Plan, inst: Instance, rounds: Rounds) -> None:
+    """Note a plan's routings of contingencies: blocks that they still meet need no solve."""
+    if "contingency_flows" in plan.tables:
+        rounds.remember(*kept_flows(inst, plan.tables["contingency_flows"]))
+
+
 def _given(plan: Plan, inst: Instance, matrix: Matrix, rounds: Rounds | None) -> Given:
     table = restart_of(plan)
     cuts: list[Cut] = []
@@ -117,8 +123,8 @@ def _given(plan: Plan, inst: Instance, matrix: Matrix, rounds: Rounds | None) ->
         cuts, numbers = kept_cuts(rounds, inst, plan.tables["certificate_cuts"])
         if cuts:
             matrix = matrix.with_rows(rounds.give(cuts))
-    if rounds is not None and "contingency_flows" in plan.tables:
-        rounds.remember(*kept_flows(inst, plan.tables["contingency_flows"]))
+    if rounds is not None:
+        remember(plan, inst, rounds)
     names = Translation(table, inst, matrix)
     names.add_axis("cut", numbers)
     parts = dict(iter(table.groupby("part")))

@@ -16,7 +16,7 @@ from planner.matrix import Matrix, RowBatch
 from planner.solve.lp import Basis, LpResult
 from planner.solve.merged_week import MergedWeek, Week, merged_week
 from planner.solve.session import Session
-from planner.solve.sift import sifted
+from planner.solve.sift import sifted, sifted_from
 from planner.solve.watch import Stop
 
 Floats = npt.NDArray[np.float64]
@@ -26,14 +26,29 @@ class MergedSession:
     """Relaxations of a problem whose alike slices are one."""
 
     def __init__(
-        self, matrix: Matrix, week: Week, threads: int, stop: Stop, start: Basis | None = None
+        self,
+        matrix: Matrix,
+        week: Week,
+        threads: int,
+        stop: Stop,
+        start: Basis | None = None,
+        duals: Floats | None = None,
     ) -> None:
-        """Merge the slices of a problem; `start` is where one like the whole problem ended."""
+        """Merge the slices of a problem; `start` is where one like the whole problem ended.
+
+        With that one's row `duals` too, only what matters near it is held from the beginning.
+        """
         self.week: MergedWeek = merged_week(matrix, week)
         self._integer = np.flatnonzero(self.week.matrix.integer)
         self._session = Session(self.week.matrix, threads, stop)
+        self._narrow = start is not None and duals is not None
         if start is not None:
-            self._session.set_basis(self.week.together(start), mend=True)
+            basis = self.week.together(start)
+            if duals is None:
+                self._session.set_basis(basis, mend=True)
+            else:
+                sums = self.week.sums_of_rows(duals)
+                self._session = sifted_from(self._session, basis, sums, None)
 
     def add_rows(self, batch: RowBatch) -> None:
         """Let rows of the whole problem join."""
@@ -62,5 +77,7 @@ class MergedSession:
 
         Columns that a relaxation wants join, so that each is that of the merged problem.
         """
+        if self._narrow:
+            return
         result, session = self._session.solve_lp(), self._session
-        self._session = sifted(session, result)
+        self._session, self._narrow = sifted(session, result), True

@@ -106,6 +106,13 @@ class MergedWeek:
         out: Floats = self.means @ y
         return out
 
+    def sums_of_rows(self, y: Floats) -> Floats:
+        """Row duals of the whole problem as some of it: what `duals` makes of them, undone."""
+        y = np.concatenate([y, np.zeros(self.means.shape[0] - len(y))])
+        out = np.zeros(self.means.shape[1])
+        np.add.at(out, _into(self.means), y)
+        return out
+
     def apart(self, basis: Basis) -> Basis:
         """A basis of it in the columns and rows of the whole problem: each slice as its group."""
         return Basis(basis.columns[_into(self.sums)], basis.rows[_into(self.means)])

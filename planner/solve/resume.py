@@ -93,7 +93,7 @@ def resume(search: Search, warm: Warm) -> Carried:
         known = replace(known, plan_usd=search.best)
         search.tell("saved plan")
     if search.gap > search.tolerance and search.keep_going():
-        result = _root(search, warm.root)
+        result = _root(search, warm.root, warm.root_duals)
         _lift(search, result.y, warm.root_duals)
         search.tell("relaxation")
         # A large problem's leaves are solved without flows afterwards (`planner.solve.parts`).
@@ -117,13 +117,13 @@ def _reopen(search: Search) -> None:
         search.dive_from(first)
 
 
-def _root(search: Search, before: Basis | None) -> LpResult:
+def _root(search: Search, before: Basis | None, duals: Floats) -> LpResult:
     """The root's relaxation from where the earlier one ended; the next solve starts from it."""
     session, integer = search.session, search.integer
     m = search.matrix
     session.set_bounds(integer, m.lower[integer], m.upper[integer])
     search.root_basis = before
-    merged = merged_root(search)
+    merged = merged_root(search, duals if len(duals) and before is not None else None)
     if merged is not None and search.lessons is not None:
         return _merged(search, merged, search.lessons)
     if before is not None:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from planner.solve.lp import LpResult
 from planner.solve.master import Master
@@ -25,6 +26,7 @@ from planner.solve.sift import INTERIOR, interior_point, sifted, sifted_inside
 if TYPE_CHECKING:
     from planner.solve.branch import Search
 
+Floats = npt.NDArray[np.float64]
 SMALL_GAIN = 2e-5
 """Relative gain of a round in the problem without flows below which no more follow."""
 
@@ -48,8 +50,10 @@ def relaxed_root(search: Search) -> LpResult:
     return result
 
 
-def merged_root(search: Search) -> LpResult | None:
+def merged_root(search: Search, duals: Floats | None = None) -> LpResult | None:
     """The root's relaxation with slices of the week merged, from where a like one ended.
+
+    `duals` are row duals of that one, where they are known.
 
     None where they are not, or where that has no optimum: then only the whole problem can say why.
     They are merged once: a root that has to be solved again is that of the whole problem. The
@@ -59,7 +63,7 @@ def merged_root(search: Search) -> LpResult | None:
     if week is None or not (week.merges and search.sift and search.parts):
         return None
     stop, threads = search.session.stop, search.options.threads
-    session = MergedSession(search.matrix, week, threads, stop, search.root_basis)
+    session = MergedSession(search.matrix, week, threads, stop, search.root_basis, duals)
     result = session.solve_lp()
     if result.status != "optimal":
         return None

@@ -300,6 +300,14 @@ def test_merged_slices_begin_where_like_ones_ended(problem: tuple[Instance, Matr
     again = MergedSession(matrix, week, 1, Stop(), first.basis()).solve_lp()
     assert again.iterations == 0
     np.testing.assert_allclose(again.x, result.x, atol=1e-6)
+    # With its duals too, which come back as they were: only what matters near it is held.
+    whole = first.week.duals(np.arange(1.0, first.week.matrix.shape[0] + 1.0))
+    np.testing.assert_allclose(
+        first.week.sums_of_rows(whole), np.arange(1.0, first.week.matrix.shape[0] + 1.0)
+    )
+    near = MergedSession(matrix, week, 1, Stop(), first.basis(), result.y)
+    cost = float(matrix.objective @ near.solve_lp().x)
+    assert cost == pytest.approx(float(matrix.objective @ result.x), rel=1e-9)
     # With what matters alone it is the same relaxation, and others are those of all columns.
     first.narrow()
     fixed = np.round(result.x[matrix.integer])
