@@ -32,7 +32,7 @@ from planner.redundancy.problem import model_of
 from planner.redundancy.rounds import Rounds
 from planner.redundancy.survey import price_table, survey
 from planner.restart.keep import restart_table
-from planner.restart.read import given_by, remember
+from planner.restart.read import given_by
 from planner.solve.options import Progress, SolveOptions
 from planner.solve.other import Named, require_solver
 from planner.solve.run import Solution, interruptible, solve_matrix
@@ -83,11 +83,10 @@ def solve(
     options = SolveOptions(gap, time_limit_s, threads)
     rounds = None if mode == "explicit" else Rounds.of(inst, matrix)
     lazy = None if mode == "waived" else rounds
-    given = None if warm is None else given_by(warm, inst, matrix, lazy)
-    if warm is not None and rounds is not None and lazy is None:
-        # Promises are waived: routings of the earlier plan still say which of them are kept.
-        remember(warm, inst, rounds)
-    if given is not None:
+    given = None
+    if warm is not None:
+        # Where promises are waived its routings still say which of them are kept.
+        given = given_by(warm, inst, matrix, rounds, cuts=lazy is not None)
         clock.mark("earlier plan")
     learn = None
     if lazy is not None and not (given and given.cuts):

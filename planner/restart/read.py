@@ -98,33 +98,33 @@ class Given:
     """Cuts that were taken over."""
 
 
-def given_by(plan: Plan, inst: Instance, matrix: Matrix, rounds: Rounds | None) -> Given:
+def given_by(
+    plan: Plan, inst: Instance, matrix: Matrix, rounds: Rounds | None, *, cuts: bool = True
+) -> Given:
     """What a plan gives the problem of an instance.
+
+    Without `cuts`, where promises are waived, its routings alone are remembered by the `rounds`.
 
     Raises RunFolderError when it kept nothing, or what cannot be.
     """
     try:
-        return _given(plan, inst, matrix, rounds)
+        return _given(plan, inst, matrix, rounds, cuts)
     except (ValueError, IndexError, KeyError) as error:
         raise RunFolderError(f"what the run keeps to start from is damaged: {error}") from error
 
 
-def remember(plan: Plan, inst: Instance, rounds: Rounds) -> None:
-    """Note a plan's routings of contingencies: blocks that they still meet need no solve."""
-    if "contingency_flows" in plan.tables:
-        rounds.remember(*kept_flows(inst, plan.tables["contingency_flows"]))
-
-
-def _given(plan: Plan, inst: Instance, matrix: Matrix, rounds: Rounds | None) -> Given:
+def _given(
+    plan: Plan, inst: Instance, matrix: Matrix, rounds: Rounds | None, with_cuts: bool
+) -> Given:
     table = restart_of(plan)
     cuts: list[Cut] = []
     numbers = np.zeros(0, dtype=np.int64)
-    if rounds is not None and "certificate_cuts" in plan.tables:
+    if rounds is not None and with_cuts and "certificate_cuts" in plan.tables:
         cuts, numbers = kept_cuts(rounds, inst, plan.tables["certificate_cuts"])
         if cuts:
             matrix = matrix.with_rows(rounds.give(cuts))
-    if rounds is not None:
-        remember(plan, inst, rounds)
+    if rounds is not None and "contingency_flows" in plan.tables:
+        rounds.remember(*kept_flows(inst, plan.tables["contingency_flows"]))
     names = Translation(table, inst, matrix)
     names.add_axis("cut", numbers)
     parts = dict(iter(table.groupby("part")))

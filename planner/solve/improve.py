@@ -53,7 +53,8 @@ FAIR = 0.7
 """Part of the gap asked for above what lots cost at least with a structure at which a plan there is
 good enough: hardly one is cheaper."""
 MENDED = 0.05
-"""Part of the gap asked for that lots may cost more than those before, which broke a promise."""
+"""Part of the gap asked for that lots may cost more than those before, where those did not keep
+their word."""
 SURE = 0.2
 """Part of the gap asked for by which flows may cost more than an answer says."""
 NODES = 1
@@ -137,8 +138,8 @@ def plan_near(prover: Prover, leaf: Leaf) -> None:
     for _ in range(MOST_ROUNDS):
         if not search.keep_going():
             break
-        # Near an answer that broke a promise few need to differ.
-        point = near.ask(steps[near.mends :], near.enough_usd)
+        # Near an answer that did not keep its word few need to differ.
+        point = near.ask(steps[1:] if near.mends else steps, near.enough_usd)
         if point is None:
             if not near.widen():
                 break
@@ -163,7 +164,7 @@ class Near:
         self._leaf = leaf
         self._taught: list[RowBatch] = []
         self.lessons = 0
-        """Rough answers that were held against the whole problem."""
+        """Rough answers that were held against promises and what flows cost."""
         self.stays = False
         """Whether the next answer is looked for near the last one."""
         self._answer: Floats | None = None
@@ -242,7 +243,7 @@ class Near:
 
     @property
     def mends(self) -> bool:
-        """Whether the next answer is looked for near one that broke a promise."""
+        """Whether the next answer is looked for near one that did not keep its word."""
         return self._answer is not None
 
     def tighten(self) -> None:
@@ -262,7 +263,7 @@ class Near:
     def enough_usd(self) -> float:
         """Cost at which an answer is good enough: it ends the search, or hardly any is cheaper.
 
-        After one that broke a promise, hardly more than that cost.
+        After one that did not keep its word, hardly more than that cost.
         """
         least = self.master.solve(self._low, self._high, self._leaf.relaxed.mark).cost_usd
         tolerance = self.search.tolerance

@@ -41,6 +41,7 @@ class MergedSession:
         self.week: MergedWeek = merged_week(matrix, week)
         self._integer = np.flatnonzero(self.week.matrix.integer)
         self._session = Session(self.week.matrix, threads, stop)
+        self._last: LpResult | None = None
         self._narrow = start is not None and duals is not None
         if start is not None:
             basis = self.week.together(start)
@@ -63,7 +64,7 @@ class MergedSession:
 
     def solve_lp(self) -> LpResult:
         """The relaxation, in columns and rows of the whole problem."""
-        result = self._session.solve_lp()
+        result = self._last = self._session.solve_lp()
         x = self.week.whole(result.x) if len(result.x) else result.x
         y = self.week.duals(result.y) if len(result.y) else result.y
         return replace(result, x=x, y=y)
@@ -77,7 +78,5 @@ class MergedSession:
 
         Columns that a relaxation wants join, so that each is that of the merged problem.
         """
-        if self._narrow:
-            return
-        result, session = self._session.solve_lp(), self._session
-        self._session, self._narrow = sifted(session, result), True
+        if not self._narrow and self._last is not None:
+            self._session, self._narrow = sifted(self._session, self._last), True

@@ -1,7 +1,7 @@
 """Solve a large problem in two parts: what is bought and placed, and the flows that follow.
 
 The first part is branched (`planner.solve.prove`) until its structure is whole, which costs
-little; there the whole problem's relaxation says what flows cost, lots are looked for near it
+little; there a relaxation with flows says what these cost, lots are looked for near it
 (`planner.solve.improve`), and the tree is branched on until it proves the gap. A plan is looked for
 at the best structure known once the bound has nearly come to what lots cost there at least.
 """

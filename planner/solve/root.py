@@ -50,17 +50,22 @@ def relaxed_root(search: Search) -> LpResult:
     return result
 
 
+def merges(search: Search) -> bool:
+    """Whether slices of the week are merged for the root when that is solved next."""
+    return search.week is not None and search.week.merges and search.sift and search.parts
+
+
 def merged_root(search: Search, duals: Floats | None = None) -> LpResult | None:
     """The root's relaxation with slices of the week merged, from where a like one ended.
 
-    `duals` are row duals of that one, where they are known.
-
-    None where they are not, or where that has no optimum: then only the whole problem can say why.
-    They are merged once: a root that has to be solved again is that of the whole problem. The
-    session that solved it stays, for lessons (`Search.relaxed`).
+    `duals` are row duals of that one, where they are known. None where no slices are merged, or
+    where that has no optimum: then only the whole problem can say why. They are merged once: a root
+    that has to be solved again is that of the whole problem. The session that solved it stays, for
+    lessons (`Search.relaxed`).
     """
-    week, search.week = search.week, None
-    if week is None or not (week.merges and search.sift and search.parts):
+    week = search.week if merges(search) else None
+    search.week = None
+    if week is None:
         return None
     stop, threads = search.session.stop, search.options.threads
     session = MergedSession(search.matrix, week, threads, stop, search.root_basis, duals)
@@ -126,11 +131,11 @@ def _rounds_without_flows(search: Search, result: LpResult) -> LpResult:
 def _whole_again(search: Search, result: LpResult) -> LpResult:
     """The whole problem's word where nothing seems to keep the rows that joined."""
     again = search.session.solve_lp()
-    search.merged = False
     search.tell("rounds")
     if again.status not in ("optimal", "infeasible"):
         # Stopped in the middle: what is proven already stays.
         return _with_rows(search, result)
+    search.merged = False
     search.note(result)
     return again
 

@@ -24,6 +24,7 @@ from planner.solve.mip import Ask, Found, by_highs, found_by
 from planner.solve.options import Event, LazyRows, Progress, SolveOptions, Start
 from planner.solve.parts import by_parts
 from planner.solve.resume import Carried, Warm, resume
+from planner.solve.root import merges
 from planner.solve.session import Session
 from planner.solve.sift import SIFTED
 from planner.solve.strategy import Choice, Strategy, chosen
@@ -74,7 +75,7 @@ class Solution:
     matrix: Matrix
     """The problem with the lazy rows that joined it."""
     root: Basis | None = None
-    """Where the root's relaxation ended; None when it was not solved."""
+    """Where the root's relaxation ended, or was to begin; None when it was not solved."""
     root_duals: Floats = field(default_factory=lambda: np.zeros(0))
     """Row duals of that relaxation; empty when it was not solved."""
     plan: Basis | None = None
@@ -191,8 +192,9 @@ def solve_matrix(
             search.root_duals = warm.root_duals
             carried = resume(search, warm)
         elif hot is not None and hot.basis is not None:
-            session.set_basis(hot.basis)
             search.root_basis = hot.basis
+            if not merges(search):
+                session.set_basis(hot.basis)
         if carried is not None or search.root(dive=small if dives else None).status == "optimal":
             if hot is not None and hot.whole is not None:
                 _begin(search, hot.whole)

@@ -21,22 +21,26 @@ BEST_USD = 2.1025e8
 """More than the relaxation of the case costs: the cutoff of its proof."""
 
 
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """An item for each relaxation of a problem without flows from now on."""
+    solve, count = Master.solve, list[int]()
+
+    def once(self: Master, *args: object, **kwargs: object) -> Relaxed:
+        count.append(1)
+        return solve(self, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Master, "solve", once)
+    return count
+
+
 def proved(monkeypatch: pytest.MonkeyPatch) -> tuple[Search, int]:
     """A search whose tree is branched up to a cutoff, and the relaxations that this took."""
     search = unsolved()
     search.root(dive=None)
-    solve, count = Master.solve, 0
-
-    def counted(self: Master, *args: object, **kwargs: object) -> Relaxed:
-        nonlocal count
-        count += 1
-        return solve(self, *args, **kwargs)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Master, "solve", counted)
+    count = counted(monkeypatch)
     search.best = BEST_USD
     prove(Prover(search, RUN.DECIDED))
-    monkeypatch.setattr(Master, "solve", solve)
-    return search, count
+    return search, len(count)
 
 
 def test_branches_that_known_duals_close_are_not_solved_and_are_proven(
@@ -121,16 +125,9 @@ def test_a_column_that_known_duals_close_on_one_side_is_branched_without_a_try(
     # A plan whose cutoff is hardly below what that branch costs.
     search.best = branch.cost_usd / (1.0 - (1.0 - SURE) * search.tolerance) * (1.0 - 1e-7)
     assert relaxed.cost_usd < prover.cutoff < branch.cost_usd
-    solve, count = Master.solve, 0
-
-    def counted(self: Master, *args: object, **kwargs: object) -> Relaxed:
-        nonlocal count
-        count += 1
-        return solve(self, *args, **kwargs)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Master, "solve", counted)
+    count = counted(monkeypatch)
     column, branches = prover._choose(leaf.at, relaxed, columns)
-    assert count == 1
+    assert len(count) == 1
     (closed,) = [each for each in branches if not each.done]
     assert closed.cost_usd >= prover.dear
     whole = node_bounds(search.matrix, search.tree.nodes, leaf.at)
