@@ -5,6 +5,7 @@ Chips of pools, and then of gates: what a pool can hold, once its qualification 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,13 +65,18 @@ class Left:
         out: Floats = shared - (self.stopped @ x).reshape(k, p, t, 1)
         return out
 
-    def row(self, k: int, t: int, s: int, prices: Floats) -> sp.csr_array:
-        """sum_p prices[p] * left[k,p,t,s] as one row over the columns."""
+    def rows(self, at: Sequence[tuple[int, int, int]], prices: Floats) -> sp.csr_array:
+        """sum_p prices[n, p] * left[k,p,t,s] of blocks (k, t, s) [n] as rows over the columns."""
         _, pools, periods, slices = self.shape
-        at = np.flatnonzero(prices)
-        weight = sp.csr_array(prices[at][None, :])
-        shared = self.shared[(at * periods + t) * slices + s]
-        return sp.csr_array(weight @ shared - weight @ self.stopped[(k * pools + at) * periods + t])
+        n, p = np.nonzero(prices)
+        k, t, s = np.array(at, dtype=np.int64).reshape(-1, 3)[n].T
+
+        def weight(places: Ints, width: int) -> sp.csr_array:
+            return sp.csr_array((prices[n, p], (n, places)), shape=(len(at), width))
+
+        shared = weight((p * periods + t) * slices + s, self.shared.shape[0]) @ self.shared
+        stops = weight((k * pools + p) * periods + t, self.stopped.shape[0]) @ self.stopped
+        return sp.csr_array(shared - stops)
 
 
 def left_of(inst: Instance, matrix: Matrix, gates: Gates) -> Left:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from planner.instance import Instance
 from planner.matrix import Matrix, RowBatch
@@ -87,11 +86,11 @@ class Rounds:
         """The rows of cuts, noted as given."""
         first = len(self.cuts)
         self.cuts += found
-        rows = [self.left.row(c.k, c.t, c.s, c.pool_price) for c in found]
+        prices = np.stack([cut.pool_price for cut in found])
         return RowBatch(
             ROWS,
             tuple((first + i,) for i in range(len(found))),
-            sp.csr_array(sp.vstack(rows, format="csr")),
+            self.left.rows([(cut.k, cut.t, cut.s) for cut in found], prices),
             np.array([c.least for c in found]),
             np.full(len(found), np.inf),
         )

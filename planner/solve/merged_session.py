@@ -40,7 +40,7 @@ class MergedSession:
         """
         self.week: MergedWeek = merged_week(matrix, week)
         self._integer = np.flatnonzero(self.week.matrix.integer)
-        self._session = Session(self.week.matrix, threads, stop)
+        self._session = Session(self.week.matrix, threads, stop, presolve=False)
         self._last: LpResult | None = None
         self._narrow = start is not None and duals is not None
         if start is not None:

@@ -52,6 +52,7 @@ class Session:
         *,
         priced: bool = False,
         hot: bool = False,
+        presolve: bool = True,
     ):
         """Pass the arrays of `matrix`; `stop` ends a running solve.
 
@@ -59,10 +60,12 @@ class Session:
         lower bound is not 0 must be among them. When it is `priced`, columns with a negative
         reduced cost join until there are none. A `hot` one is for many short solves from bases
         that are given to it: HiGHS then does without the steepest edges' weights, which take a
-        solve of each row every time.
+        solve of each row every time, and `stop` is asked before each instead of every iteration.
+        Without `presolve` relaxations from nothing are solved as they are.
         """
         self.matrix = matrix
-        self._priced = priced
+        self._priced, self._hot = priced, hot
+        self._presolve = "choose" if presolve else "off"
         n = matrix.shape[1]
         self._at = np.arange(n) if active is None else np.flatnonzero(active)
         self._place = np.full(n, -1, dtype=np.int64)
@@ -81,6 +84,7 @@ class Session:
         for name, value in (
             ("output_flag", False),
             ("threads", threads),
+            ("presolve", self._presolve),
             ("random_seed", 0),
             ("primal_feasibility_tolerance", 1e-8),
             ("dual_feasibility_tolerance", 1e-8),
@@ -89,7 +93,7 @@ class Session:
         ):
             self._highs.setOptionValue(name, value)
         self._pass()
-        self._watch = Watch(self._highs, self.stop)
+        self._watch = Watch(self._highs, self.stop, relaxations=not hot)
 
     def _pass(self) -> None:
         """Hand the arrays over as they are; through a `HighsLp` they would become lists first."""
@@ -303,6 +307,8 @@ class Session:
     def _solve_held(self, time_limit_s: float | None) -> LpResult:
         """The relaxation over the columns that are held."""
         h = self._highs
+        if self._hot and self._watch.heed and self.stop.is_set():
+            return LpResult("limit", np.zeros(0), np.zeros(0), 0)
         use_threads(self.threads)
         # HiGHS counts the time limit from the first run of the instance.
         limit = 1e30 if time_limit_s is None else h.getRunTime() + max(time_limit_s, 0.01)
@@ -380,7 +386,7 @@ class Session:
             h.clearSolver()
             h.run()
             _, has, ray = h.getDualRay()
-            h.setOptionValue("presolve", "choose")
+            h.setOptionValue("presolve", self._presolve)
         return np.asarray(ray, dtype=float) * self._row if has else np.zeros(0)
 
     def solve_mip(

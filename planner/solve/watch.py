@@ -15,11 +15,7 @@ from planner.solve.units import MILLION
 
 _KINDS = highspy.cb.HighsCallbackType
 _IN_SEARCH = int(_KINDS.kCallbackMipInterrupt)
-_INTERRUPTS = (
-    int(_KINDS.kCallbackSimplexInterrupt),
-    int(_KINDS.kCallbackIpmInterrupt),
-    _IN_SEARCH,
-)
+_IN_RELAXATION = (int(_KINDS.kCallbackSimplexInterrupt), int(_KINDS.kCallbackIpmInterrupt))
 EVERY_S = 1.0
 """Seconds between two words on a search that finds nothing better."""
 
@@ -55,8 +51,11 @@ class Stop(threading.Event):
 class Watch:
     """Lets a `Stop` end a running solve, at the places where HiGHS looks."""
 
-    def __init__(self, highs: Any, stop: Stop) -> None:
-        """Listen to a HiGHS instance, which does not keep what listens."""
+    def __init__(self, highs: Any, stop: Stop, *, relaxations: bool = True) -> None:
+        """Listen to a HiGHS instance, which does not keep what listens.
+
+        Without `relaxations` in searches alone: a relaxation asks at every iteration.
+        """
         self.stop = stop
         self.heed = True
         """Whether `stop` counts."""
@@ -72,7 +71,7 @@ class Watch:
                 heard(kind, message, out, into, data)
 
         highs.setCallback(callback, None)
-        for kind in _INTERRUPTS:
+        for kind in (*(_IN_RELAXATION if relaxations else ()), _IN_SEARCH):
             highs.startCallback(_KINDS(kind))
 
     def _callback(self, kind: int, _message: str, out: Any, into: Any, _data: Any) -> None:

@@ -15,9 +15,10 @@ from planner.instance import build_instance
 from planner.redundancy.problem import compiled_problem
 from planner.redundancy.rounds import Rounds
 from planner.solve.branch import Search
-from planner.solve.improve import Near, plan_near
+from planner.solve.improve import plan_near
 from planner.solve.lp import LpResult, Mark
 from planner.solve.master import Master, Relaxed
+from planner.solve.near import Near
 from planner.solve.options import SolveOptions
 from planner.solve.prove import Leaf, Prover, prove
 from planner.solve.session import Session

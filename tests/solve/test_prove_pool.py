@@ -11,9 +11,10 @@ from planner.solve.branch import Search
 from planner.solve.certificate import node_bounds, proven_bound
 from planner.solve.dive import Dive
 from planner.solve.dual_pool import DualPool, Known
-from planner.solve.improve import MOST_LESSONS, Near, teach
+from planner.solve.improve import MOST_LESSONS, teach
 from planner.solve.lp import LpResult
 from planner.solve.master import Master, Relaxed
+from planner.solve.near import Near
 from planner.solve.prove import AHEAD, SURE, Prover, prove
 from tests.solve.test_promises_by_parts import RUN, unsolved
 
