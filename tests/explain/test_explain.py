@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
@@ -289,10 +290,22 @@ def test_a_plan_without_decisions_says_so() -> None:
     assert found.offers.empty
 
 
+SAME_PRICE, ANY_REGION = re.compile(r"alder/us-[0-9]+/trn2"), "alder/us-N/trn2"
+"""Pools that cost the same."""
+
+
 def test_the_document_says_what_the_command_says() -> None:
     text = " ".join((DATA.parent / "docs" / "explain.md").read_text(encoding="utf-8").split())
+    text = SAME_PRICE.sub(ANY_REGION, text)
     for sentence in small_explained().words:
-        assert sentence in text
+        assert SAME_PRICE.sub(ANY_REGION, sentence) in text
+
+
+def test_regions_that_the_document_may_confuse_cost_the_same() -> None:
+    """Which of two optima a solve ends at depends on the processor's rounding."""
+    offers = [o for o in small_case().offers if o.chip == "trn2" and o.cloud in ("alder", "*")]
+    assert offers
+    assert {offer.region for offer in offers} == {"*"}
 
 
 def test_a_rule_that_was_not_solved_is_said() -> None:
